@@ -33,7 +33,10 @@ const (
 	WholeStore
 	// Detached commands may wait (for the Raft group, for a peer): they run
 	// with no partition locked and may block the session's goroutine. They
-	// lock what they need themselves, through [Keyspace].
+	// lock what they need themselves, through [Keyspace]. Inside EXEC the
+	// transaction's locks are given up for them, and taken again after; a
+	// command that is WholeStore as well runs there with every partition
+	// locked instead, and must look at Ctx.InExec before it locks.
 	Detached
 	// HasTouchless commands never refresh a key's access time.
 	NoTouch
@@ -92,8 +95,12 @@ type Spec struct {
 	Batch     func(cs []*Ctx)
 	BatchName string
 
-	full   string // "cluster|nodes"; set by Build
+	// Set by Build.
+	full   string // "cluster|nodes"
 	parent *Spec
+	index  int    // in Table.All
+	legacy [3]int // first, last, step of COMMAND INFO
+	simple int    // see SimpleKey
 }
 
 // FullName is the name with the container's in front: "get", "cluster|nodes".

@@ -27,3 +27,12 @@ func (w *Watch) Reset() {
 	w.dirty.Store(false)
 	w.Keys = w.Keys[:0]
 }
+
+// Mask is the partitions of the watched keys.
+func (w *Watch) Mask() uint64 {
+	var mask uint64
+	for i := range w.Keys {
+		mask |= PartitionOf(SlotOf([]byte(w.Keys[i].Key)))
+	}
+	return mask
+}
