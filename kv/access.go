@@ -1,0 +1,88 @@
+package kv
+
+import "math/rand/v2"
+
+// A record's access field has 24 bits. Under an LRU policy (or none) they are
+// the second of the last access; under an LFU policy the upper 16 are the
+// minute of the last decay and the lower 8 a logarithmic counter. The
+// parameters are Redis's defaults.
+const (
+	accessMask   = 1<<24 - 1
+	lfuInit      = 5
+	lfuLogFactor = 10
+	lfuDecayMin  = 1
+)
+
+func newAccess(nowMs int64, lfu bool) uint32 {
+	if lfu {
+		return lfuMinute(nowMs)<<8 | lfuInit
+	}
+	return uint32(nowMs/1000) & accessMask
+}
+
+func (r *record) touch(nowMs int64, lfu bool) {
+	if !lfu {
+		r.access = uint32(nowMs/1000) & accessMask
+		return
+	}
+	r.access = lfuMinute(nowMs)<<8 | uint32(lfuIncr(r.freq(nowMs)))
+}
+
+func lfuMinute(nowMs int64) uint32 { return uint32(nowMs/60000) & 0xffff }
+
+// lfuIncr adds one with a probability that falls as the counter grows.
+func lfuIncr(c uint8) uint8 {
+	if c == 255 {
+		return c
+	}
+	base := 0.0
+	if c > lfuInit {
+		base = float64(c - lfuInit)
+	}
+	if rand.Float64() < 1/(base*lfuLogFactor+1) {
+		c++
+	}
+	return c
+}
+
+// freq is the counter after the decay that is due.
+func (r *record) freq(nowMs int64) uint8 {
+	c := uint8(r.access)
+	elapsed := (lfuMinute(nowMs) - r.access>>8) & 0xffff
+	if n := elapsed / lfuDecayMin; n < uint32(c) {
+		return c - uint8(n)
+	}
+	return 0
+}
+
+// Idle is the seconds since the key was last accessed, in the 24 bits that are
+// kept of it; meaningful under an LRU policy only.
+func (e Entry) Idle() int64 {
+	return int64((uint32(e.now/1000) - e.r.access) & accessMask)
+}
+
+// Freq is the logarithmic access counter; meaningful under an LFU policy only.
+func (e Entry) Freq() uint8 { return e.r.freq(e.now) }
+
+// SetLFU selects what the access bits of keys mean from now on: LFU counters
+// or, by default, times of access. No partition need be locked.
+func (s *Store) SetLFU(on bool) { s.lfu.Store(on) }
+
+// LFU reports which of the two it is. No partition need be locked.
+func (s *Store) LFU() bool { return s.lfu.Load() }
+
+// SetIdle sets how long ago the key was accessed, in seconds (RESTORE
+// IDLETIME). Without effect under an LFU policy or if the key is absent.
+func (d DB) SetIdle(key []byte, seconds int64) {
+	if _, _, r := d.find(key); r != nil && !d.s.LFU() {
+		r.access = uint32(d.now/1000-seconds) & accessMask
+	}
+}
+
+// SetFreq sets the key's access counter (RESTORE FREQ). Without effect unless
+// the policy is LFU, or if the key is absent.
+func (d DB) SetFreq(key []byte, freq uint8) {
+	if _, _, r := d.find(key); r != nil && d.s.LFU() {
+		r.access = lfuMinute(d.now)<<8 | uint32(freq)
+	}
+}

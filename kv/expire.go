@@ -1,0 +1,130 @@
+package kv
+
+import (
+	"context"
+	"time"
+)
+
+// The cycle that removes keys nobody asks for, with Redis's parameters: ten
+// times a second, at most a quarter of the time, samples of twenty volatile
+// keys, again while more than a tenth of them had expired.
+const (
+	cyclePeriod  = 100 * time.Millisecond
+	cycleBudget  = 25 * time.Millisecond
+	sampleKeys   = 20
+	sampleVisits = 400 // buckets looked at for one sample
+	staleTenths  = 1
+)
+
+// expireCursor is where the cycle goes on in one database's share of one
+// partition.
+type expireCursor struct {
+	table int
+	pos   uint64
+}
+
+// expire removes a record whose time has passed.
+func (d DB) expire(p *partition, k *keys, t *table, r *record) {
+	k.remove(t, r)
+	p.counters.expired.Add(1)
+	if p.watching.Load() != 0 {
+		d.touchWatchers(p, r.key)
+	}
+}
+
+// SetActiveExpire switches the cycle on (the default) or off; keys then expire
+// only when they are accessed. No partition need be locked.
+func (s *Store) SetActiveExpire(on bool) { s.activeExpire.Store(on) }
+
+// Run removes expired keys in the background until ctx is done.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(cyclePeriod)
+	defer tick.Stop()
+	next := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if s.activeExpire.Load() {
+				next = s.expireCycle(now, next)
+			}
+		}
+	}
+}
+
+// expireCycle visits the partitions from the given one on, once around or until
+// the time is used up, and returns the partition to go on with.
+func (s *Store) expireCycle(now time.Time, first int) int {
+	deadline := time.Now().Add(cycleBudget)
+	for i := range partitions {
+		pi := (first + i) % partitions
+		for db := range s.ndb {
+			for s.parts[pi].dbs[db].volatile.Load() > 0 {
+				if again := s.expireSample(pi, db, now.UnixMilli()); !again {
+					break
+				}
+				if time.Now().After(deadline) {
+					return pi
+				}
+			}
+		}
+	}
+	return first
+}
+
+// expireSample looks at some twenty volatile keys under one hold of the lock
+// and reports whether so many had expired that looking further is worth it.
+func (s *Store) expireSample(pi, db int, nowMs int64) (again bool) {
+	p := &s.parts[pi]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d, k := s.DB(db, nowMs), &p.dbs[db]
+	ts := k.tables.Load()
+	if ts == nil {
+		return false
+	}
+	var dead []*record
+	var seen, gone, tables int
+	var ttl int64
+	for visits := 0; seen < sampleKeys && visits < sampleVisits && tables <= slotsPerPartition; {
+		c := &k.cursor
+		t := &ts[c.table]
+		more := false
+		if t.volatile > 0 {
+			visits++
+			dead = dead[:0]
+			c.pos, more = t.scan(c.pos, func(r *record) {
+				if r.expire == 0 {
+					return
+				}
+				seen++
+				if r.expired(nowMs) {
+					dead = append(dead, r)
+				} else {
+					ttl += r.expire - nowMs
+				}
+			})
+			for _, r := range dead {
+				d.expire(p, k, t, r)
+			}
+			gone += len(dead)
+		}
+		if !more {
+			tables++
+			c.table, c.pos = (c.table+1)%slotsPerPartition, 0
+		}
+	}
+	if alive := seen - gone; alive > 0 {
+		k.noteTTL(ttl / int64(alive))
+	}
+	return gone*10 > seen*staleTenths
+}
+
+// noteTTL moves the average a fiftieth of the way to a sample, as Redis does.
+func (k *keys) noteTTL(sample int64) {
+	if avg := k.avgTTL.Load(); avg != 0 {
+		sample = avg/50*49 + sample/50
+	}
+	k.avgTTL.Store(sample)
+}

@@ -1,0 +1,101 @@
+package kv
+
+// FlushAll empties every database and returns how many keys there were. All
+// partitions are locked. Emptying is dropping the tables: the garbage collector
+// frees them beside the commands, which is what ASYNC asks for.
+func (s *Store) FlushAll() int64 {
+	var n int64
+	for db := range s.ndb {
+		n += s.FlushDB(db)
+	}
+	return n
+}
+
+// FlushDB empties one database and returns how many keys there were. All
+// partitions are locked.
+func (s *Store) FlushDB(db int) int64 {
+	var n int64
+	for i := range s.parts {
+		p := &s.parts[i]
+		k := &p.dbs[db]
+		s.touchDB(p, db, db)
+		n += k.n.Load()
+		k.reset()
+	}
+	s.parts[0].counters.dirty.Add(n)
+	return n
+}
+
+// FlushSlot removes every key of one slot, in every database, and returns how
+// many there were. The slot's partition is locked.
+func (s *Store) FlushSlot(sl int) int64 {
+	p := &s.parts[sl%partitions]
+	var n int64
+	for db := range p.dbs {
+		k := &p.dbs[db]
+		t := k.table(sl)
+		if t == nil || t.n.Load() == 0 {
+			continue
+		}
+		var gone [][]byte
+		t.each(func(r *record) bool {
+			k.forget(r)
+			gone = append(gone, r.key)
+			return true
+		})
+		t.buckets, t.volatile = nil, 0
+		t.n.Store(0)
+		for _, key := range gone {
+			s.DB(db, 0).changed(p, key)
+		}
+		n += int64(len(gone))
+	}
+	return n
+}
+
+// SwapDB exchanges two databases. All partitions are locked.
+func (s *Store) SwapDB(a, b int) {
+	if a == b {
+		return
+	}
+	for i := range s.parts {
+		p := &s.parts[i]
+		s.touchDB(p, a, b)
+		s.touchDB(p, b, a)
+		p.dbs[a].swap(&p.dbs[b])
+	}
+	s.parts[0].counters.dirty.Add(1)
+}
+
+func (k *keys) swap(o *keys) {
+	k.tables.Store(o.tables.Swap(k.tables.Load()))
+	k.n.Store(o.n.Swap(k.n.Load()))
+	k.volatile.Store(o.volatile.Swap(k.volatile.Load()))
+	k.bytes.Store(o.bytes.Swap(k.bytes.Load()))
+	k.avgTTL.Store(o.avgTTL.Swap(k.avgTTL.Load()))
+	k.cursor, o.cursor = o.cursor, k.cursor
+}
+
+// CountInSlot is the number of keys of one slot in database 0, those included
+// whose time has passed but whose record is still there. No partition need be
+// locked.
+func (s *Store) CountInSlot(sl int) int {
+	if t := s.parts[sl%partitions].dbs[0].table(sl); t != nil {
+		return int(t.n.Load())
+	}
+	return 0
+}
+
+// KeysInSlot calls visit for up to n keys of one slot in database 0, in no
+// particular order. The slot's partition is locked.
+func (s *Store) KeysInSlot(sl, n int, visit func(key []byte)) {
+	t := s.parts[sl%partitions].dbs[0].table(sl)
+	if t == nil || n <= 0 {
+		return
+	}
+	t.each(func(r *record) bool {
+		visit(r.key)
+		n--
+		return n > 0
+	})
+}
