@@ -1,0 +1,298 @@
+package resp
+
+import (
+	"bytes"
+	"errors"
+)
+
+// The limits of Redis that aren't configurable.
+const (
+	MaxArgs       = 1024 * 1024 // arguments of one request
+	MaxInline     = 64 << 10    // bytes of an inline request, or of a count
+	maxStrictArgs = 10          // before authentication
+	maxStrictBulk = 16 << 10
+)
+
+// Sizes of the request buffer.
+const (
+	startBuffer = 2 << 10   // of a new connection
+	readBuffer  = 16 << 10  // of one whose reads fill the buffer
+	keepBuffer  = 128 << 10 // a larger one is given back once it is empty
+	keepArgs    = 1024
+)
+
+// ProtocolError says what is wrong with a request's framing. The connection
+// can't go on after it.
+type ProtocolError string
+
+func (e ProtocolError) Error() string { return "Protocol error: " + string(e) }
+
+// ErrQueryLimit means that the client sent more than MaxQuery bytes of one
+// request: it is disconnected without a reply.
+var ErrQueryLimit = errors.New("client-query-buffer-limit exceeded")
+
+// Parser takes requests, RESP arrays of bulk strings or inline commands, out
+// of a stream of bytes. It keeps its place in an incomplete request, so that
+// no byte is looked at twice, and it never reserves memory for a length that
+// was only announced. It is owned by one goroutine.
+//
+// A reader takes room with Space, puts bytes there and reports them with Fed;
+// then Next gives the complete requests one after the other.
+type Parser struct {
+	MaxBulk  int64 // proto-max-bulk-len; 0 = 512 MiB
+	MaxQuery int   // client-query-buffer-limit; 0 = 1 GiB
+	Strict   bool  // the client isn't authenticated: tighter limits hold
+
+	buf   []byte
+	start int // first byte of the request under way
+	pos   int // first byte not parsed yet
+	seen  int // first byte not searched for a line's end yet; >= pos
+	left  int // bulk strings that are still to come; 0 = between requests
+	bulk  int // length of the bulk under way; -1 = its header is to come
+	full  bool
+	spans []span // of the request's arguments so far
+	args  [][]byte
+	err   error
+}
+
+// span is a part of the buffer, relative to the start of the request, which
+// may move before it is complete.
+type span struct{ from, to int }
+
+// Space returns the room for the next bytes, at least a few hundred. The
+// arguments that Next returned before are invalid from here on.
+func (p *Parser) Space() []byte {
+	if p.left == 0 && p.pos == len(p.buf) {
+		p.empty()
+	} else if p.start > 0 {
+		n := copy(p.buf, p.buf[p.start:])
+		p.buf = p.buf[:n]
+		p.pos -= p.start
+		p.seen -= p.start
+		p.start = 0
+	}
+	if cap(p.buf)-len(p.buf) < startBuffer/4 {
+		b := make([]byte, len(p.buf), max(2*cap(p.buf), startBuffer))
+		copy(b, p.buf)
+		p.buf = b
+	}
+	return p.buf[len(p.buf):cap(p.buf)]
+}
+
+// empty starts over at the beginning of the buffer, or of one of a size that
+// suits the connection.
+func (p *Parser) empty() {
+	p.start, p.pos, p.seen = 0, 0, 0
+	switch {
+	case cap(p.buf) > keepBuffer:
+		p.buf = nil
+	case p.full && cap(p.buf) < readBuffer:
+		p.buf = make([]byte, 0, readBuffer)
+	default:
+		p.buf = p.buf[:0]
+	}
+	p.full = false
+	if cap(p.args) > keepArgs {
+		p.args, p.spans = nil, nil
+	}
+}
+
+// Fed reports that n bytes were put into the room that Space returned.
+func (p *Parser) Fed(n int) {
+	p.full = len(p.buf)+n == cap(p.buf)
+	p.buf = p.buf[:len(p.buf)+n]
+}
+
+// Feed copies b into the buffer.
+func (p *Parser) Feed(b []byte) {
+	for len(b) > 0 {
+		n := copy(p.Space(), b)
+		p.Fed(n)
+		b = b[n:]
+	}
+}
+
+// Buffered is the number of bytes that wait for the rest of their request, and
+// Cap the size of the buffer they are in.
+func (p *Parser) Buffered() int { return len(p.buf) - p.pos }
+
+// Cap is the size of the request buffer.
+func (p *Parser) Cap() int { return cap(p.buf) }
+
+// Next returns the arguments of the next complete request, or nil if there is
+// none yet. There is at least one argument. They alias the buffer and are valid
+// until the next call of Space, the slice that holds them until the next call
+// of Next. An error is final: a [ProtocolError] or ErrQueryLimit.
+func (p *Parser) Next() ([][]byte, error) {
+	for p.err == nil {
+		if p.left > 0 {
+			if !p.bulks() {
+				break
+			}
+			return p.finish(), nil
+		}
+		p.start = p.pos
+		p.spans = p.spans[:0]
+		if p.pos == len(p.buf) {
+			return nil, nil
+		}
+		if p.buf[p.pos] == '*' {
+			if !p.header() {
+				break
+			}
+		} else {
+			if !p.inline() {
+				break
+			}
+			if len(p.spans) > 0 {
+				return p.finish(), nil
+			}
+		}
+	}
+	if p.err == nil && len(p.buf)-p.start > p.maxQuery() {
+		p.err = ErrQueryLimit
+	}
+	return nil, p.err
+}
+
+func (p *Parser) maxQuery() int {
+	if p.MaxQuery > 0 {
+		return p.MaxQuery
+	}
+	return 1 << 30
+}
+
+func (p *Parser) maxBulk() int64 {
+	if p.MaxBulk > 0 {
+		return p.MaxBulk
+	}
+	return 512 << 20
+}
+
+func (p *Parser) finish() [][]byte {
+	base := p.buf[p.start:]
+	p.args = p.args[:0]
+	for _, s := range p.spans {
+		p.args = append(p.args, base[s.from:s.to:s.to])
+	}
+	return p.args
+}
+
+// line takes a line that ends with end, and skip bytes more behind it, off the
+// input. It returns the text between from and end. ok is false if the line
+// isn't complete yet, or if it is too long: then p.err is set.
+func (p *Parser) line(from int, end byte, skip int, tooLong ProtocolError) (text []byte, ok bool) {
+	p.seen = max(p.seen, from)
+	i := bytes.IndexByte(p.buf[p.seen:], end)
+	if i < 0 {
+		p.seen = len(p.buf)
+		if p.seen-p.pos > MaxInline {
+			p.err = tooLong
+		}
+		return nil, false
+	}
+	i += p.seen
+	if i-p.pos > MaxInline {
+		p.err = tooLong
+		return nil, false
+	}
+	if i+skip >= len(p.buf) {
+		p.seen = i // wait for what follows
+		return nil, false
+	}
+	text = p.buf[from:i]
+	p.pos = i + 1 + skip
+	p.seen = p.pos
+	return text, true
+}
+
+// header parses "*3\r\n".
+func (p *Parser) header() bool {
+	text, ok := p.line(p.pos+1, '\r', 1, "too big mbulk count string")
+	if !ok {
+		return false
+	}
+	n, ok := parseInt(text)
+	switch {
+	case !ok || n > MaxArgs:
+		p.err = ProtocolError("invalid multibulk length")
+		return false
+	case n > maxStrictArgs && p.Strict:
+		p.err = ProtocolError("unauthenticated multibulk length")
+		return false
+	case n > 0:
+		p.left, p.bulk = int(n), -1
+	}
+	return true
+}
+
+// bulks parses as many of the "$3\r\nSET\r\n" that are left as are there. It
+// reports whether all are.
+func (p *Parser) bulks() bool {
+	for p.left > 0 {
+		if p.bulk < 0 && !p.bulkHeader() {
+			return false
+		}
+		if len(p.buf)-p.pos < p.bulk+2 {
+			return false
+		}
+		from := p.pos - p.start
+		p.spans = append(p.spans, span{from, from + p.bulk})
+		p.pos += p.bulk + 2 // what ends it isn't looked at, as in Redis
+		p.seen = p.pos
+		p.bulk = -1
+		p.left--
+	}
+	return true
+}
+
+func (p *Parser) bulkHeader() bool {
+	if p.pos == len(p.buf) {
+		return false
+	}
+	if c := p.buf[p.pos]; c != '$' {
+		p.err = ProtocolError("expected '$', got '" + string([]byte{c}) + "'")
+		return false
+	}
+	text, ok := p.line(p.pos+1, '\r', 1, "too big bulk count string")
+	if !ok {
+		return false
+	}
+	n, ok := parseInt(text)
+	switch {
+	case !ok || n < 0 || n > p.maxBulk():
+		p.err = ProtocolError("invalid bulk length")
+		return false
+	case n > maxStrictBulk && p.Strict:
+		p.err = ProtocolError("unauthenticated bulk length")
+		return false
+	}
+	p.bulk = int(n)
+	return true
+}
+
+// parseInt is Redis's string2ll: an optional minus and digits without leading
+// zeros, nothing else.
+func parseInt(b []byte) (n int64, ok bool) {
+	if len(b) == 1 && b[0] == '0' {
+		return 0, true
+	}
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	// 18 digits always fit; no length or count that counts has more.
+	if len(b) == 0 || len(b) > 18 || b[0] == '0' {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if neg {
+		n = -n
+	}
+	return n, true
+}
