@@ -17,19 +17,28 @@ func Of(key []byte) int {
 	return int(crc16(key)) & (Count - 1)
 }
 
+// crc16 takes eight bytes per step, each from a table of its own; the tail goes
+// byte by byte.
 func crc16(b []byte) uint16 {
+	t := &crcTables
 	var crc uint16
+	for len(b) >= 8 {
+		crc = t[7][b[0]^byte(crc>>8)] ^ t[6][b[1]^byte(crc)] ^ t[5][b[2]] ^ t[4][b[3]] ^
+			t[3][b[4]] ^ t[2][b[5]] ^ t[1][b[6]] ^ t[0][b[7]]
+		b = b[8:]
+	}
 	for _, c := range b {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^c]
+		crc = crc<<8 ^ t[0][byte(crc>>8)^c]
 	}
 	return crc
 }
 
-// crcTable is CRC-16/XMODEM: polynomial 0x1021, no reflection, zero start.
-var crcTable = makeCRCTable()
+// crcTables is CRC-16/XMODEM (polynomial 0x1021, no reflection, zero start):
+// table k holds the effect of a byte that k further bytes follow.
+var crcTables = makeCRCTables()
 
-func makeCRCTable() (t [256]uint16) {
-	for i := range t {
+func makeCRCTables() (t [8][256]uint16) {
+	for i := range 256 {
 		crc := uint16(i) << 8
 		for range 8 {
 			if crc&0x8000 != 0 {
@@ -38,7 +47,12 @@ func makeCRCTable() (t [256]uint16) {
 				crc <<= 1
 			}
 		}
-		t[i] = crc
+		t[0][i] = crc
+	}
+	for k := 1; k < len(t); k++ {
+		for i, crc := range t[k-1] {
+			t[k][i] = crc<<8 ^ t[0][crc>>8]
+		}
 	}
 	return t
 }
