@@ -1,0 +1,45 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// absent are directives of Redis 7.2 whose features aren't there: they are
+// refused by name, so that an operator doesn't look for a spelling mistake.
+func absent(name string) (feature string, ok bool) {
+	for _, f := range []struct{ feature, names string }{
+		{"saving to disk", "dbfilename rdbcompression rdbchecksum rdb-save-incremental-fsync stop-writes-on-bgsave-error sanitize-dump-payload bgsave_cpulist rdb-key-save-delay key-load-delay"},
+		{"the append-only file", "appendfilename appenddirname appendfsync auto-aof-rewrite-percentage auto-aof-rewrite-min-size aof-load-truncated aof-use-rdb-preamble aof-rewrite-incremental-fsync aof-disable-auto-gc aof_rewrite_cpulist"},
+		{"replication", "replicaof slaveof replica-serve-stale-data slave-serve-stale-data replica-read-only slave-read-only repl-diskless-sync repl-diskless-sync-delay repl-diskless-sync-max-replicas repl-diskless-load repl-disable-tcp-nodelay repl-backlog-size repl-backlog-ttl repl-timeout repl-ping-replica-period repl-ping-slave-period replica-priority slave-priority replica-announce-ip slave-announce-ip replica-announce-port slave-announce-port replica-announced replica-lazy-flush slave-lazy-flush replica-ignore-maxmemory slave-ignore-maxmemory replica-ignore-disk-write-errors min-replicas-max-lag min-slaves-max-lag propagation-error-behavior"},
+		{"TLS", "tls-auth-clients tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-key-file tls-key-file-pass tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-ciphers tls-ciphersuites tls-dh-params-file tls-prefer-server-ciphers tls-protocols tls-session-cache-size tls-session-cache-timeout tls-session-caching"},
+		{"access control lists", "user acllog-max-len acl-pubsub-default"},
+		{"modules", "loadmodule"},
+		{"renaming of commands", "rename-command"},
+		{"scripting", "lua-time-limit busy-reply-threshold"},
+		{"client-side caching", "tracking-table-max-keys"},
+		{"choosing encodings", "hash-max-listpack-entries hash-max-listpack-value hash-max-ziplist-entries hash-max-ziplist-value list-max-listpack-size list-max-ziplist-size list-compress-depth set-max-intset-entries set-max-listpack-entries set-max-listpack-value zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries"},
+		{"active defragmentation", "active-defrag-cycle-max active-defrag-cycle-min active-defrag-ignore-bytes active-defrag-max-scan-fields active-defrag-threshold-lower active-defrag-threshold-upper"},
+		{"syslog", "syslog-facility syslog-ident"},
+		{"tuning of redis-server's memory and timers", "activerehashing dynamic-hz jemalloc-bg-thread disable-thp oom-score-adj-values maxmemory-eviction-tenacity"},
+		{"process titles, processor lists and crash logs", "set-proc-title proc-title-template server_cpulist bio_cpulist crash-log-enabled crash-memcheck-enabled ignore-warnings locale-collate"},
+		{"source addresses and socket marks", "bind-source-addr socket-mark-id"},
+		{"choosing how signals end the server", "shutdown-timeout shutdown-on-sigint shutdown-on-sigterm"},
+		{"this gossip setting", "cluster-ping-interval cluster-blacklist-ttl cluster-announce-client-ipv4 cluster-announce-client-ipv6 cluster-slot-stats-enabled"},
+	} {
+		for n := range strings.FieldsSeq(f.names) {
+			if n == strings.ToLower(name) {
+				return f.feature, true
+			}
+		}
+	}
+	return "", false
+}
+
+// errUnknown is the error of a directive that isn't in the table.
+func errUnknown(name string) error {
+	if feature, ok := absent(name); ok {
+		return fmt.Errorf("Directive '%s' isn't available in this version of Conclave: it has no support for %s", name, feature)
+	}
+	return fmt.Errorf("Bad directive or wrong number of arguments")
+}

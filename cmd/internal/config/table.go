@@ -1,0 +1,157 @@
+package config
+
+import "time"
+
+// groups is the table: every directive there is, once.
+func groups() []group {
+	return []group{
+		{"Network", networkRows()},
+		{"Limits of a client", limitRows()},
+		{"General", generalRows()},
+		{"Access", accessRows()},
+		{"Memory and expiry", memoryRows()},
+		{"Observability", observabilityRows()},
+		{"Cluster", clusterRows()},
+		{"Cluster: beyond Redis", consensusRows()},
+		{"Off switches", offRows()},
+	}
+}
+
+func networkRows() []directive {
+	return []directive{
+		{"port", nil, fixed, integer(func(c *Config) *int { return &c.Port }, 0, 65535),
+			"TCP port for clients; 0 listens on no TCP port."},
+		{"bind", nil, fixed, list(func(c *Config) *[]string { return &c.Bind }, 16, nil),
+			"Addresses to listen on, for clients and for the cluster bus. `*` is every IPv4 address, `::*` every IPv6 address; an address with a leading `-` may be missing."},
+		{"protected-mode", nil, live, boolean(func(c *Config) *bool { return &c.ProtectedMode }),
+			"Without a password, serve clients of the loopback interface only."},
+		{"tcp-backlog", nil, fixed, integer(func(c *Config) *int { return &c.TCPBacklog }, 0, maxInt),
+			"Connections that the kernel may hold before they are accepted; the kernel's own limit applies."},
+		{"unixsocket", nil, fixed, text(func(c *Config) *string { return &c.UnixSocket }, nil),
+			"Path of a Unix socket for clients; empty for none."},
+		{"unixsocketperm", nil, fixed, octal(func(c *Config) *uint32 { return &c.UnixSocketPerm }, 0o777),
+			"Mode of the Unix socket's file; 0 leaves what the umask gives."},
+		{"timeout", nil, live, duration(func(c *Config) *time.Duration { return &c.Timeout }, time.Second, 0, maxInt),
+			"Close a client that was idle for so long; 0 never does."},
+		{"tcp-keepalive", nil, live, duration(func(c *Config) *time.Duration { return &c.TCPKeepAlive }, time.Second, 0, maxInt),
+			"Idle time before TCP keep-alive probes are sent to a client; 0 sends none."},
+		{"maxclients", nil, live, integer(func(c *Config) *int64 { return &c.MaxClients }, 1, 1<<32-1),
+			"Connections served at a time. At start it is lowered to what the limit of open files allows."},
+	}
+}
+
+func limitRows() []directive {
+	return []directive{
+		{"proto-max-bulk-len", nil, live, memory(func(c *Config) *int64 { return &c.ProtoMaxBulkLen }, 1<<20, maxInt64),
+			"Length of the longest argument and of the longest string value."},
+		{"client-query-buffer-limit", nil, live, memory(func(c *Config) *int64 { return &c.ClientQueryBufferLimit }, 1<<20, maxInt64),
+			"Bytes of requests that one client may have waiting."},
+		{"client-output-buffer-limit", nil, live, outputLimits(func(c *Config) *OutputLimits { return &c.ClientOutput }),
+			"Close a client of a class whose unread replies exceed the hard limit, or the soft limit for so many seconds. 0 is no limit. Given once per class, or several classes in one line."},
+	}
+}
+
+func generalRows() []directive {
+	return []directive{
+		{"daemonize", nil, fixed, boolean(func(c *Config) *bool { return &c.Daemonize }),
+			"Run in the background. The command returns once the server is ready, or with its error."},
+		{"pidfile", nil, fixed, text(func(c *Config) *string { return &c.PidFile }, nil),
+			"File that holds the process id while the server runs; `/var/run/conclave.pid` if empty and daemonize is set."},
+		{"loglevel", nil, live, enum(func(c *Config) *string { return &c.LogLevel }, "debug", "verbose", "notice", "warning"),
+			"The least important messages that are logged."},
+		{"logfile", nil, fixed, text(func(c *Config) *string { return &c.LogFile }, nil),
+			"File for the log, relative to dir; empty is standard output, or nowhere if daemonize is set."},
+		{"databases", nil, fixed, integer(func(c *Config) *int { return &c.Databases }, 1, 1<<20),
+			"Number of databases; always 1 in cluster mode."},
+		{"dir", nil, protected, text(func(c *Config) *string { return &c.Dir }, notEmpty),
+			"Working directory: all data of the node lies there, and relative paths start there."},
+		{"hz", nil, live, clamped(func(c *Config) *int { return &c.Hz }, 1, 500),
+			"Rounds of background work (active expiry) per second. Values outside the range are moved into it."},
+		{"enable-debug-command", nil, fixed, enum(func(c *Config) *string { return &c.EnableDebugCommand }, "no", "yes", "local"),
+			"Who may use DEBUG: nobody, everybody, or local connections."},
+	}
+}
+
+func accessRows() []directive {
+	return []directive{
+		{"requirepass", nil, live, text(func(c *Config) *string { return &c.RequirePass }, nil),
+			"Password that clients must give with AUTH; empty for none."},
+		{"masterauth", nil, live, text(func(c *Config) *string { return &c.MasterAuth }, nil),
+			"Password with which this node authenticates itself to its primary."},
+		{"masteruser", nil, live, text(func(c *Config) *string { return &c.MasterUser }, nil),
+			"User with which this node authenticates itself to its primary; empty for the default user."},
+	}
+}
+
+func memoryRows() []directive {
+	return []directive{
+		{"maxmemory", nil, live, memory(func(c *Config) *int64 { return &c.MaxMemory }, 0, maxInt64),
+			"Memory for data; above it, commands that need more are refused. 0 is no limit."},
+		{"maxmemory-policy", nil, live, enum(func(c *Config) *string { return &c.MaxMemoryPolicy },
+			"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
+			"What is given up when maxmemory is reached."},
+		{"maxmemory-samples", nil, live, integer(func(c *Config) *int { return &c.MaxMemorySamples }, 1, 64),
+			"Keys compared to find one to evict."},
+		{"lfu-log-factor", nil, live, integer(func(c *Config) *int { return &c.LFULogFactor }, 0, maxInt),
+			"How slowly a key's access counter saturates."},
+		{"lfu-decay-time", nil, live, integer(func(c *Config) *int { return &c.LFUDecayTime }, 0, maxInt),
+			"Minutes after which a key's access counter is lowered."},
+		{"active-expire-effort", nil, live, integer(func(c *Config) *int { return &c.ActiveExpireEffort }, 1, 10),
+			"How much work is spent on finding expired keys that nobody asks for."},
+		{"lazyfree-lazy-eviction", nil, live, boolean(func(c *Config) *bool { return &c.LazyEviction }),
+			"Free evicted values in the background."},
+		{"lazyfree-lazy-expire", nil, live, boolean(func(c *Config) *bool { return &c.LazyExpire }),
+			"Free expired values in the background."},
+		{"lazyfree-lazy-server-del", nil, live, boolean(func(c *Config) *bool { return &c.LazyServerDel }),
+			"Free values that a command overwrites in the background."},
+		{"lazyfree-lazy-user-del", nil, live, boolean(func(c *Config) *bool { return &c.LazyUserDel }),
+			"Let DEL free values like UNLINK."},
+		{"lazyfree-lazy-user-flush", nil, live, boolean(func(c *Config) *bool { return &c.LazyUserFlush }),
+			"Let FLUSHALL and FLUSHDB be asynchronous where neither ASYNC nor SYNC is given."},
+	}
+}
+
+func observabilityRows() []directive {
+	return []directive{
+		{"slowlog-log-slower-than", nil, live, integer(func(c *Config) *int64 { return &c.SlowlogSlowerThan }, -1, maxInt64),
+			"Microseconds above which a command is kept in SLOWLOG; 0 keeps all, -1 none."},
+		{"slowlog-max-len", nil, live, integer(func(c *Config) *int64 { return &c.SlowlogMaxLen }, 0, maxInt64),
+			"Entries that SLOWLOG keeps."},
+		{"latency-monitor-threshold", nil, live, integer(func(c *Config) *int64 { return &c.LatencyMonitorThreshold }, 0, maxInt64),
+			"Milliseconds above which LATENCY keeps an event; 0 keeps none."},
+		{"latency-tracking", nil, live, boolean(func(c *Config) *bool { return &c.LatencyTracking }),
+			"Keep a histogram of run times per command."},
+		{"latency-tracking-info-percentiles", nil, live, percentiles(func(c *Config) *[]float64 { return &c.LatencyPercentiles }),
+			"Percentiles that INFO latencystats shows."},
+	}
+}
+
+func offRows() []directive {
+	row := func(name, word, feature string, aliases ...string) directive {
+		return directive{name, aliases, live, off(word, feature), "Accepted with this value only: " + feature + " not available in this version."}
+	}
+	const file, tls = "the append-only file is", "TLS is"
+	return []directive{
+		row("save", "", "saving to disk is"),
+		row("appendonly", "no", file),
+		row("no-appendfsync-on-rewrite", "no", file),
+		row("aof-timestamp-enabled", "no", file),
+		row("rdb-del-sync-files", "no", "replication is"),
+		row("min-replicas-to-write", "0", "replication is", "min-slaves-to-write"),
+		row("notify-keyspace-events", "", "key events are"),
+		row("maxmemory-clients", "0", "eviction of clients is"),
+		row("activedefrag", "no", "active defragmentation is"),
+		row("aclfile", "", "access control lists are"),
+		row("tls-port", "0", tls),
+		row("tls-cluster", "no", tls),
+		row("tls-replication", "no", tls),
+		row("io-threads", "1", "I/O threads are"),
+		row("io-threads-do-reads", "no", "I/O threads are"),
+		row("supervised", "no", "supervision by upstart or systemd is"),
+		row("syslog-enabled", "no", "syslog is"),
+		row("oom-score-adj", "no", "adjustment of the OOM killer is"),
+		row("enable-module-command", "no", "modules are"),
+		row("enable-protected-configs", "no", "changing protected directives is"),
+		row("always-show-logo", "no", "a logo is"),
+	}
+}
