@@ -49,10 +49,13 @@ func Load(args []string, stdin io.Reader) (*Store, error) {
 	return newStore(t, c, path), nil
 }
 
-// withoutDash removes a lone dash at the end, the sign for standard input.
+// withoutDash removes a lone dash at either end, the sign for standard input.
 func withoutDash(args []string) ([]string, bool) {
-	if n := len(args); n > 0 && args[n-1] == "-" {
+	switch n := len(args); {
+	case n > 0 && args[n-1] == "-":
 		return args[:n-1], true
+	case n > 0 && args[0] == "-":
+		return args[1:], true
 	}
 	return args, false
 }
