@@ -180,6 +180,10 @@ func (e Entry) Encoding() Encoding { return e.r.enc }
 // Expiry is when the key expires, in Unix milliseconds; 0 = never.
 func (e Entry) Expiry() int64 { return e.r.expire }
 
+// Expired reports whether the key's time has passed: iterations show such keys
+// too.
+func (e Entry) Expired() bool { return e.r.expired(e.now) }
+
 // Bytes is a string's value. Integers are printed into scratch, which 20 bytes
 // suffice for; everything else is the store's own memory.
 func (e Entry) Bytes(scratch []byte) []byte {

@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"conclave/kv"
+	"conclave/resp/command"
+)
+
+// Deps is what the commands on keys need.
+type Deps struct {
+	Store *kv.Store
+	// Cluster: commands across databases are refused.
+	Cluster bool
+	// MaxBulkLen is proto-max-bulk-len as it is now, in bytes; nil means its
+	// default. It also bounds what strings may grow to.
+	MaxBulkLen func() int64
+}
+
+const defaultMaxBulk = 512 << 20
+
+// handlers is what the handlers of all families share.
+type handlers struct{ Deps }
+
+// Specs lists the families.
+func Specs(d Deps) [][]command.Spec {
+	h := &handlers{d}
+	return [][]command.Spec{
+		h.stringSpecs(),
+		h.numberSpecs(),
+		h.lcsSpecs(),
+		h.keySpecs(),
+		h.expirySpecs(),
+		h.objectSpecs(),
+		h.scanSpecs(),
+		h.databaseSpecs(),
+	}
+}
+
+// db is the session's database at the instant of the call.
+func (h *handlers) db(c *command.Ctx) kv.DB { return h.Store.DB(c.Session.DB(), c.NowMs) }
+
+func (h *handlers) maxBulk() int64 {
+	if h.MaxBulkLen == nil {
+		return defaultMaxBulk
+	}
+	return h.MaxBulkLen()
+}
