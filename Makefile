@@ -1,0 +1,40 @@
+# Targets only; what takes more than a line lives in scripts/.
+T     ?= 20s
+SEEDS ?= 200
+
+.PHONY: all build cluster test race fuzz sim e2e bench lint clean
+
+all: lint test
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/conclave-server ./cmd/conclave-admin
+
+cluster: build
+	scripts/cluster start
+
+# Everything: lint, all tests under the race detector, end to end.
+test:
+	scripts/test
+
+race:
+	go test -race ./...
+
+# Each fuzzer for T.
+fuzz:
+	scripts/fuzz $(T)
+
+# The control plane in virtual time, SEEDS runs.
+sim:
+	SEEDS=$(SEEDS) go test -count=1 -timeout 60m -run 'Simulat' ./raftnode/...
+
+e2e: build
+	go test -count=1 -timeout 20m ./scripts/e2e/...
+
+bench: build
+	scripts/bench
+
+lint:
+	scripts/lint
+
+clean:
+	rm -rf bin
