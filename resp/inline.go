@@ -27,10 +27,6 @@ func (p *Parser) inline() bool {
 		p.spans = append(p.spans, span{at, at + n})
 		at = next
 	}
-	if p.Strict && len(p.spans) > maxStrictArgs {
-		p.err = ProtocolError("unauthenticated multibulk length")
-		return false
-	}
 	return true
 }
 

@@ -1,0 +1,300 @@
+package server
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"conclave/resp"
+	"conclave/resp/command"
+)
+
+// flushAt is how much output may collect within a batch.
+const flushAt = 64 << 10
+
+// Input is the room for the next bytes from the client.
+func (s *Session) Input() []byte { return s.parser.Space() }
+
+// Fed reports that n bytes were put into Input.
+func (s *Session) Fed(n int) {
+	s.parser.Fed(n)
+	s.bytesIn.Add(int64(n))
+	s.srv.stats.bytesIn.Add(int64(n))
+}
+
+// Process runs every complete command of the input, as one batch, and sends
+// the replies. It reports whether the connection goes on.
+func (s *Session) Process() bool {
+	s.busy.Store(true)
+	s.now = time.Now()
+	s.active.Store(s.now.UnixMilli())
+	l := s.srv.limits()
+	s.parser.MaxBulk, s.parser.MaxQuery = l.MaxBulk, int(l.MaxQuery)
+	for !s.closing && !s.killed.Load() {
+		s.parser.Strict = !s.authed.Load()
+		args, err := s.parser.Next()
+		if err != nil {
+			s.malformed(err)
+			break
+		}
+		if args == nil {
+			break
+		}
+		s.execute(args)
+		if n := s.w.Len(); n > flushAt && !s.overLimit(l, n) && !s.flush() {
+			break
+		}
+	}
+	s.run.flush(&s.srv.stats)
+	ok := !s.killed.Load() && !s.overLimit(l, s.w.Len()) && s.flush() && !s.closing
+	if s.monitorNext && ok {
+		s.beginMonitor()
+	}
+	s.inputLen.Store(int64(s.parser.Buffered()))
+	s.inputCap.Store(int64(s.parser.Cap()))
+	s.active.Store(s.now.UnixMilli())
+	s.busy.Store(false)
+	return ok
+}
+
+// malformed ends the connection over a request that can't be parsed.
+func (s *Session) malformed(err error) {
+	s.closing = true
+	var p resp.ProtocolError
+	if errors.As(err, &p) {
+		s.w.Error("ERR " + p.Error())
+		s.srv.stats.errorReply("ERR")
+		return
+	}
+	s.srv.failures.warn(s.srv.log, "client disconnected: request too large", "client", s.id, "addr", s.peer.Addr)
+	s.srv.stats.queryLimit.Add(1)
+}
+
+// execute takes one request through the checks, in the order that Redis has
+// them, and runs, queues or rejects it.
+func (s *Session) execute(args [][]byte) {
+	mark := s.w.Len()
+	spec := s.find(args[0])
+	if spec != nil && len(spec.Sub) > 0 && len(args) > 1 {
+		if sub := s.srv.table.Subcommand(spec, args[1]); sub != nil {
+			spec = sub
+		}
+	}
+	if text := s.refusal(spec, args); text != "" {
+		s.reject(spec, text)
+	} else {
+		if s.lastCmd.Load() != spec {
+			s.lastCmd.Store(spec)
+		}
+		switch {
+		case spec == s.srv.exec:
+			s.execTransaction(spec, args)
+		case s.tx.open && !s.srv.urgent[spec.Index()]:
+			s.queue(spec, args)
+		default:
+			s.perform(spec, args)
+		}
+	}
+	s.afterCommand(mark)
+}
+
+// find looks a command up, remembering the last one.
+func (s *Session) find(name []byte) *command.Spec {
+	if string(name) == string(s.seen[:s.seenLen]) && s.seenAs != nil {
+		return s.seenAs
+	}
+	spec := s.srv.table.Lookup(name)
+	if spec != nil && len(name) <= len(s.seen) {
+		s.seenLen, s.seenAs = copy(s.seen[:], name), spec
+	}
+	return spec
+}
+
+// refusal is why a request can't be run before its keys are looked at, or "".
+func (s *Session) refusal(spec *command.Spec, args [][]byte) string {
+	if spec == nil {
+		return s.unknown(args)
+	}
+	if spec.Run == nil && spec != s.srv.exec {
+		if len(args) > 1 {
+			return "ERR unknown subcommand '" + clip(args[1], 128) + "'. Try " + strings.ToUpper(spec.Name) + " HELP."
+		}
+		return wrongArity(spec)
+	}
+	if !spec.ArityOK(len(args)) {
+		return wrongArity(spec)
+	}
+	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() {
+		return s.forbidden(spec)
+	}
+	return ""
+}
+
+func (s *Session) forbidden(spec *command.Spec) string {
+	if spec.Is(command.Protected) {
+		if allow := s.srv.cfg.AllowProtected; allow == nil || !allow(s.peer.Loopback) {
+			return errProtected(spec)
+		}
+	}
+	switch {
+	case !s.authed.Load() && !spec.Is(command.NoAuth):
+		return "NOAUTH Authentication required."
+	case s.tx.open && spec.Is(command.NoMulti):
+		return "ERR Command not allowed inside a transaction"
+	}
+	return ""
+}
+
+// unknown is the error for a command that doesn't exist. Browsers that were
+// tricked into talking to this port are cut off, as in Redis.
+func (s *Session) unknown(args [][]byte) string {
+	if command.EqualFold(args[0], "post") || command.EqualFold(args[0], "host:") {
+		s.srv.failures.warn(s.srv.log, "client disconnected: it speaks HTTP; possible cross-protocol scripting attack", "client", s.id, "addr", s.peer.Addr)
+		s.CloseWithoutReply()
+	}
+	var b strings.Builder
+	for _, a := range args[1:] {
+		if b.Len() >= 128 {
+			break
+		}
+		b.WriteString("'" + clip(a, 128-b.Len()) + "' ")
+	}
+	return "ERR unknown command '" + clip(args[0], 128) + "', with args beginning with: " + b.String()
+}
+
+// clip is the first n bytes of b, up to a zero byte as C prints strings.
+func clip(b []byte, n int) string {
+	b = b[:min(len(b), n)]
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+func wrongArity(spec *command.Spec) string {
+	return "ERR wrong number of arguments for '" + spec.FullName() + "' command"
+}
+
+func errProtected(spec *command.Spec) string {
+	name := spec.Name
+	if spec.Container() != nil {
+		name = spec.Container().Name
+	}
+	name = strings.ToUpper(name)
+	return "ERR " + name + ` command not allowed. If the enable-` + strings.ToLower(name) + `-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`
+}
+
+// reject answers a request that isn't run. Inside MULTI the transaction is
+// lost; EXEC itself is discarded with the reason.
+func (s *Session) reject(spec *command.Spec, text string) {
+	if spec != nil && spec == s.srv.exec {
+		if s.tx.open {
+			s.discard()
+		}
+		text = "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(text, "ERR ")
+	} else if s.tx.open {
+		s.tx.failed = true
+	}
+	s.rejectPlain(spec, text)
+}
+
+func (s *Session) rejectPlain(spec *command.Spec, text string) {
+	s.w.Error(text)
+	s.srv.stats.rejected(spec)
+	s.srv.stats.errorReply(errorCode(text))
+}
+
+func errorCode(text string) string {
+	if i := strings.IndexByte(text, ' '); i > 0 {
+		return text[:i]
+	}
+	return text
+}
+
+// perform routes, locks and runs a command outside a transaction.
+func (s *Session) perform(spec *command.Spec, args [][]byte) {
+	mask, keyed := s.locate(spec, args)
+	if s.srv.pause.on.Load() && !s.waitPause(spec.Flags, keyed, mask) {
+		return
+	}
+	if spec.Flags&command.WholeStore != 0 && spec.Flags&command.Detached == 0 {
+		mask = command.AllPartitions
+	}
+	if text, _ := s.enter(keyed, mask, spec.Flags); text != "" {
+		if text != gone {
+			s.reject(spec, text)
+		}
+		return
+	}
+	detached := mask == 0 || spec.Flags&command.Detached != 0
+	if detached && mask != 0 {
+		s.srv.cfg.Keyspace.Unlock(mask)
+	}
+	s.call.InExec = false
+	s.call.NowMs = s.now.UnixMilli()
+	s.invoke(spec, args)
+	if !detached {
+		s.srv.cfg.Keyspace.Unlock(mask)
+	}
+}
+
+// invoke runs a command and accounts for it. Locks are the caller's business.
+func (s *Session) invoke(spec *command.Spec, args [][]byte) {
+	c := s.call
+	c.Spec, c.Args = spec, args
+	mark := s.w.Len()
+	spec.Run(c)
+	s.account(spec, args, mark, 1)
+}
+
+// account counts a call that began at s.now and has just ended.
+func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
+	end := time.Now()
+	took := end.Sub(s.now)
+	s.now = end
+	if s.proto.Load() != int32(s.w.Proto()) {
+		s.proto.Store(int32(s.w.Proto()))
+	}
+	failed := false
+	if b := s.w.Bytes(); len(b) > mark && b[mark] == '-' {
+		failed = true
+		s.srv.stats.errorReply(replyCode(b[mark+1:]))
+	}
+	s.run.add(&s.srv.stats, spec, took, failed, calls)
+	s.commands.Add(int64(calls))
+	s.srv.observe(s, spec, args, end, took)
+	if s.srv.monitors.n.Load() != 0 {
+		s.srv.feedMonitors(s, spec, args, end)
+	}
+	s.redact = s.redact[:0]
+}
+
+// replyCode is the first word of an error reply.
+func replyCode(b []byte) string {
+	for i, c := range b {
+		if c == ' ' || c == '\r' {
+			return string(b[:i])
+		}
+		if i == 32 {
+			break
+		}
+	}
+	return "ERR"
+}
+
+// afterCommand settles what holds for one command: ASKING and CLIENT REPLY.
+func (s *Session) afterCommand(mark int) {
+	if s.askingFresh {
+		s.askingFresh = false
+	} else if s.asking && !s.tx.open {
+		s.asking = false
+	}
+	if s.replyOff {
+		s.w.Truncate(mark)
+	} else if s.replySkip > 0 {
+		s.replySkip--
+		s.w.Truncate(mark)
+	}
+}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"crypto/tls"
+	"net"
+	"syscall"
+	"time"
+)
+
+// conn is the socket of one session: a goroutine that reads, has the session
+// run what it read, and writes.
+type conn struct {
+	srv     *Server
+	nc      net.Conn
+	session *Session
+}
+
+func (s *Server) newConn(nc net.Conn) *conn {
+	if tc, ok := nc.(*net.TCPConn); ok {
+		keep := s.limits().TCPKeepAlive
+		tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: keep > 0, Idle: keep, Interval: keep / 3, Count: 3})
+	}
+	c := &conn{srv: s, nc: nc}
+	c.session = s.NewSession(peerOf(nc), c)
+	return c
+}
+
+func peerOf(nc net.Conn) Peer {
+	p := Peer{FD: descriptor(nc), Loopback: isLocal(nc)}
+	_, p.TLS = nc.(*tls.Conn)
+	if nc.LocalAddr().Network() == "unix" {
+		p.Unix = true
+		p.Local = nc.LocalAddr().String() + ":0"
+		p.Addr = p.Local
+		return p
+	}
+	p.Addr, p.Local = nc.RemoteAddr().String(), nc.LocalAddr().String()
+	if host, _, err := net.SplitHostPort(p.Local); err == nil {
+		p.Host = host
+	}
+	return p
+}
+
+func descriptor(nc net.Conn) int {
+	fd := -1
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			raw.Control(func(n uintptr) { fd = int(n) })
+		}
+	}
+	return fd
+}
+
+// pump runs until the connection ends.
+func (c *conn) pump() {
+	defer c.session.Close()
+	defer c.nc.Close()
+	for {
+		n, err := c.nc.Read(c.session.Input())
+		if n > 0 {
+			c.session.Fed(n)
+			if !c.session.Process() {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// writeChunk is how much must get through within the idle timeout.
+const writeChunk = 256 << 10
+
+// Write sends b in full. A client that doesn't read blocks only its own
+// session, for ever, or until the idle timeout if there is one.
+func (c *conn) Write(b []byte) (n int, err error) {
+	for n < len(b) {
+		if limit := c.srv.limits().Timeout; limit > 0 {
+			c.nc.SetWriteDeadline(time.Now().Add(limit))
+		}
+		m, err := c.nc.Write(b[n:min(n+writeChunk, len(b))])
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Close makes pump return.
+func (c *conn) Close() error { return c.nc.Close() }
