@@ -38,6 +38,8 @@ const (
 	NoFailover
 	// Witness nodes vote and hold no data.
 	Witness
+
+	knownFlags = Pending | Failed | NoFailover | Witness
 )
 
 // Node is one member's record. Records are immutable once published.
@@ -98,6 +100,8 @@ type Shard struct {
 	Tenure     uint64   // the Epoch that made this incarnation primary
 	Supporters []Member // sorted by node id; empty until replication exists
 	Mode       Mode
+
+	handle uint16 // its seat in this process; not part of the state's value
 }
 
 // Mark is one open slot as SETSLOT MIGRATING or IMPORTING left it: Node holds
