@@ -98,9 +98,10 @@ type Spec struct {
 	// Set by Build.
 	full   string // "cluster|nodes"
 	parent *Spec
-	index  int    // in Table.All
-	legacy [3]int // first, last, step of COMMAND INFO
-	simple int    // see SimpleKey
+	index  int        // in Table.All
+	legacy [3]int     // first, last, step of COMMAND INFO
+	simple int        // see SimpleKey
+	args   []argument // of Args
 }
 
 // FullName is the name with the container's in front: "get", "cluster|nodes".

@@ -91,6 +91,10 @@ func (t *Table) enter(s, parent *Spec, full string) []error {
 	if s.Arity == 0 || abs(s.Arity) < least {
 		bad("arity %d is less than its own words", s.Arity)
 	}
+	var err error
+	if s.args, err = parseArgs(s.Args); err != nil {
+		bad("%w", err)
+	}
 	for i := range s.Keys {
 		if err := s.Keys[i].check(s.Arity); err != nil {
 			bad("key specification %d: %w", i, err)

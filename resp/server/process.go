@@ -115,13 +115,10 @@ func (s *Session) refusal(spec *command.Spec, args [][]byte) string {
 	if spec == nil {
 		return s.unknown(args)
 	}
-	if spec.Run == nil && spec != s.srv.exec {
-		if len(args) > 1 {
-			return "ERR unknown subcommand '" + clip(args[1], 128) + "'. Try " + strings.ToUpper(spec.Name) + " HELP."
-		}
-		return wrongArity(spec)
+	if len(spec.Sub) > 0 && len(args) > 1 {
+		return "ERR unknown subcommand '" + clip(args[1], 128) + "'. Try " + strings.ToUpper(spec.Name) + " HELP."
 	}
-	if !spec.ArityOK(len(args)) {
+	if spec.Run == nil || !spec.ArityOK(len(args)) {
 		return wrongArity(spec)
 	}
 	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() {

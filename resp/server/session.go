@@ -75,6 +75,7 @@ type Session struct {
 	watching  atomic.Int32
 	queueSize atomic.Int64
 	lastCmd   atomic.Pointer[command.Spec]
+	unblock   atomic.Pointer[func(withError bool) bool]
 	active    atomic.Int64 // Unix ms of the last interaction
 	bytesIn   atomic.Int64
 	bytesOut  atomic.Int64
@@ -145,6 +146,26 @@ func (s *Session) CloseAfterReply() { s.closing = true }
 func (s *Session) CloseWithoutReply() {
 	s.closing = true
 	s.replyOff = true
+}
+
+// SetBlocked says that a command waits for something to happen to a key, and
+// what ends its wait from outside (CLIENT UNBLOCK); nil = it waits no more.
+func (s *Session) SetBlocked(unblock func(withError bool) bool) {
+	if unblock == nil {
+		s.unblock.Store(nil)
+		return
+	}
+	s.unblock.Store(&unblock)
+}
+
+// Blocked reports whether a command waits.
+func (s *Session) Blocked() bool { return s.unblock.Load() != nil }
+
+// Unblock ends the wait of a blocked command, as if its time were up or with
+// an error. It reports whether there was one.
+func (s *Session) Unblock(withError bool) bool {
+	f := s.unblock.Load()
+	return f != nil && (*f)(withError)
 }
 
 // Server is the server the session belongs to.
