@@ -15,7 +15,7 @@ import (
 const (
 	maxFileSize     = 16 << 20
 	maxIncludeDepth = 16
-	maxIncludes     = 1024 // files in all: a file that includes itself twice doubles at each level
+	maxIncludes     = 256 // files in all: a file that includes itself twice doubles at each level
 )
 
 // FileError says where a configuration is wrong, in redis-server's form.
