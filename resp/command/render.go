@@ -29,7 +29,7 @@ var categories = []struct {
 	{CatKeyspace, 0, "keyspace"}, {0, ReadOnly, "read"}, {0, Write, "write"}, {CatSet, 0, "set"},
 	{CatSortedSet, 0, "sortedset"}, {CatList, 0, "list"}, {CatHash, 0, "hash"}, {CatString, 0, "string"},
 	{CatBitmap, 0, "bitmap"}, {CatHyperLogLog, 0, "hyperloglog"}, {CatGeo, 0, "geo"}, {CatStream, 0, "stream"},
-	{CatPubSub, PubSub, "pubsub"}, {0, Admin, "admin"}, {0, Fast, "fast"}, {0, 0, "slow"}, {0, Blocking, "blocking"},
+	{CatPubSub, PubSub, "pubsub"}, {CatAdmin, Admin, "admin"}, {0, Fast, "fast"}, {0, 0, "slow"}, {0, Blocking, "blocking"},
 	{CatDangerous, Admin, "dangerous"}, {CatConnection, 0, "connection"}, {CatTransaction, 0, "transaction"},
 	{CatScripting, 0, "scripting"},
 }

@@ -66,6 +66,7 @@ const (
 	CatScripting
 	CatDangerous
 	CatPubSub
+	CatAdmin // of commands without the Admin flag (ROLE, REPLCONF)
 )
 
 // Handler runs one command: it reads c.Args and writes exactly one reply.

@@ -70,7 +70,7 @@ func (r *room) configGet(c *command.Ctx) {
 
 func (r *room) configSet(c *command.Ctx) {
 	if len(c.Args)%2 != 0 {
-		c.Error("ERR wrong number of arguments for 'config|set' command")
+		c.Error(command.ErrSyntax)
 		return
 	}
 	pairs := make([]Pair, 0, len(c.Args)/2-1)

@@ -30,7 +30,9 @@ type Deps struct {
 	// Databases is the number of databases outside cluster mode; 0 means 16.
 	Databases int
 
-	// Dataset tells the store's figures for INFO and MEMORY.
+	// Dataset tells the store's figures for INFO and MEMORY. Like the other
+	// functions here, and those of Sections, it may be called with partitions
+	// locked (inside EXEC) and must lock none.
 	Dataset func() Dataset
 	// ResetStats sets the figures of other rooms to zero (CONFIG RESETSTAT).
 	ResetStats func()

@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"time"
+
+	"conclave/resp/server"
 )
 
 func (r *room) infoClients(b []byte) []byte {
@@ -10,7 +13,7 @@ func (r *room) infoClients(b []byte) []byte {
 	f := fields{b}
 	f.num("connected_clients", t.connected)
 	f.num("cluster_connections", 0)
-	f.num("maxclients", int64(r.Server.Limits().MaxClients))
+	f.num("maxclients", int64(cmp.Or(r.Server.Limits().MaxClients, server.DefaultLimits().MaxClients)))
 	f.num("client_recent_max_input_buffer", t.maxInput)
 	f.num("client_recent_max_output_buffer", t.maxOutput)
 	f.nums(0, "blocked_clients", "tracking_clients", "clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey")

@@ -18,7 +18,7 @@ func (r *room) serverSpecs() []command.Spec {
 			Doc:  "Stops the server.", Args: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", Run: r.shutdown},
 		{Name: "monitor", Arity: 1, Flags: adminFlags, Group: "server", Since: "1.0.0",
 			Doc: "Streams every command that the server runs.", Run: r.monitor},
-		{Name: "role", Arity: 1, Flags: command.NoScript | command.Loading | command.Stale | command.Fast, ACL: command.CatDangerous, Group: "server", Since: "2.8.12", Cost: "O(1)",
+		{Name: "role", Arity: 1, Flags: command.NoScript | command.Loading | command.Stale | command.Fast, ACL: command.CatAdmin | command.CatDangerous, Group: "server", Since: "2.8.12", Cost: "O(1)",
 			Doc: "The role of this node in replication.", Run: r.role},
 		{Name: "module", Arity: -2, Group: "server", Since: "4.0.0", Cost: "Depends on subcommand.", Doc: "A container for module commands.",
 			Sub: []command.Spec{
