@@ -229,7 +229,7 @@ func (d *decoder) result(depth int) (r Result) {
 	r.Changed, r.Bumped, r.Diverged = flags&2 != 0, flags&4 != 0, flags&8 != 0
 	r.Index, r.Epoch = d.uint(), d.uint()
 	if flags&1 != 0 {
-		r.Refusal = &Refusal{Reason: Reason(d.uint16()), Slot: int(d.upTo(slot.Count)) - 1, Node: d.node()}
+		r.Refusal = &Refusal{Reason: Reason(d.uint16()), Slot: int(d.upTo(1<<16)) - 1, Node: d.node()}
 	}
 	n := d.count(4)
 	if n > 0 && depth == 0 {

@@ -36,6 +36,19 @@ func (h history) append(c Change) history {
 	return h
 }
 
+// load appends in place, while a state that nobody else has is being read. It
+// reports whether there is room.
+func (h *history) load(c Change) bool {
+	last := len(h.chunks) - 1
+	if last < 0 || len(h.chunks[last]) == historyChunk {
+		h.chunks = append(h.chunks, make([]Change, 0, historyChunk))
+		last++
+	}
+	h.chunks[last] = append(h.chunks[last], c)
+	h.n++
+	return h.n <= historyLen
+}
+
 // all lists the last historyLen changes, oldest first.
 func (h history) all() []Change {
 	out := slices.Concat(h.chunks...)
