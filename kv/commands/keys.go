@@ -139,10 +139,18 @@ func parseInt32(c *command.Ctx, arg []byte, msg string) (int, bool) {
 	return 0, false
 }
 
+// databasesShown is how many databases there seem to be in cluster mode, where
+// the store has only one: a number up to it gets the error that says why.
+const databasesShown = 16
+
 // dbIndex reads the number of a database. If it can't it writes the error.
 func (h *handlers) dbIndex(c *command.Ctx, arg []byte) (int, bool) {
+	count := h.Store.Databases()
+	if h.Cluster {
+		count = databasesShown
+	}
 	n, ok := parseInt32(c, arg, "")
-	if ok && (n < 0 || n >= h.Store.Databases()) {
+	if ok && (n < 0 || n >= count) {
 		c.Error(errDBIndex)
 		return 0, false
 	}
@@ -178,7 +186,7 @@ func (h *handlers) move(c *command.Ctx) {
 
 func (h *handlers) copyKey(c *command.Ctx) {
 	db, from, name := h.db(c), c.Arg(1), c.Arg(2)
-	to, replace := db, false
+	to, replace, elsewhere := db, false, false
 	for i := 3; i < len(c.Args); i++ {
 		switch {
 		case c.Is(i, "replace"):
@@ -189,13 +197,15 @@ func (h *handlers) copyKey(c *command.Ctx) {
 			if !ok {
 				return
 			}
-			to = h.Store.DB(n, c.NowMs)
+			if elsewhere = n != 0; !h.Cluster {
+				to = h.Store.DB(n, c.NowMs)
+			}
 		default:
 			c.Error(command.ErrSyntax)
 			return
 		}
 	}
-	if h.Cluster && to.Number() != 0 {
+	if h.Cluster && elsewhere {
 		c.Error("ERR Copying to another database is not allowed in cluster mode")
 		return
 	}
