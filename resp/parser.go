@@ -206,13 +206,39 @@ func (p *Parser) line(from int, end byte, skip int, tooLong ProtocolError) (text
 	return text, true
 }
 
+// number parses the integer of a count or a length behind its first byte, with
+// its line end. done is false if it isn't there in full, or if the line is too
+// long: then p.err is set.
+func (p *Parser) number(tooLong ProtocolError) (n int64, ok, done bool) {
+	// Nearly all are short and complete.
+	from := p.pos + 1
+	i := from
+	for ; i < len(p.buf) && i < from+9; i++ {
+		c := p.buf[i] - '0'
+		if c > 9 {
+			break
+		}
+		n = n*10 + int64(c)
+	}
+	if i > from && i+1 < len(p.buf) && p.buf[i] == '\r' && (p.buf[from] != '0' || i == from+1) {
+		p.pos = i + 2
+		p.seen = p.pos
+		return n, true, true
+	}
+	text, done := p.line(from, '\r', 1, tooLong)
+	if !done {
+		return 0, false, false
+	}
+	n, ok = parseInt(text)
+	return n, ok, true
+}
+
 // header parses "*3\r\n".
 func (p *Parser) header() bool {
-	text, ok := p.line(p.pos+1, '\r', 1, "too big mbulk count string")
-	if !ok {
+	n, ok, done := p.number("too big mbulk count string")
+	if !done {
 		return false
 	}
-	n, ok := parseInt(text)
 	switch {
 	case !ok || n > MaxArgs:
 		p.err = ProtocolError("invalid multibulk length")
@@ -254,11 +280,10 @@ func (p *Parser) bulkHeader() bool {
 		p.err = ProtocolError("expected '$', got '" + string([]byte{c}) + "'")
 		return false
 	}
-	text, ok := p.line(p.pos+1, '\r', 1, "too big bulk count string")
-	if !ok {
+	n, ok, done := p.number("too big bulk count string")
+	if !done {
 		return false
 	}
-	n, ok := parseInt(text)
 	switch {
 	case !ok || n < 0 || n > p.maxBulk():
 		p.err = ProtocolError("invalid bulk length")

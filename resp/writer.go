@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 
@@ -142,8 +143,11 @@ func (w *Writer) Double(f float64) {
 	w.Bulk(t)
 }
 
-// AppendDouble appends the text Redis 7.2 uses for f: integers without a
-// fraction up to 2^53 or so, otherwise %.17g shortened; inf, -inf, nan.
+// maxPlain is the largest integer that Redis writes digit by digit: 2^52-1.
+const maxPlain = 1<<52 - 1
+
+// AppendDouble appends the text Redis 7.2 uses for f: the shortest digits that
+// read back as f, laid out as its fpconv library does.
 func AppendDouble(b []byte, f float64) []byte {
 	switch {
 	case math.IsInf(f, 1):
@@ -152,13 +156,55 @@ func AppendDouble(b []byte, f float64) []byte {
 		return append(b, "-inf"...)
 	case math.IsNaN(f):
 		return append(b, "nan"...)
-	case f == math.Trunc(f) && math.Abs(f) < 1e17:
-		if f == 0 && math.Signbit(f) {
-			return append(b, "-0"...)
-		}
+	case f == 0 && math.Signbit(f):
+		return append(b, "-0"...)
+	case f == math.Trunc(f) && math.Abs(f) <= maxPlain:
 		return strconv.AppendInt(b, int64(f), 10)
 	}
-	return strconv.AppendFloat(b, f, 'g', -1, 64)
+	var scratch [32]byte
+	text := strconv.AppendFloat(scratch[:0], f, 'e', -1, 64) // -d.ddde±dd
+	if text[0] == '-' {
+		b = append(b, '-')
+		text = text[1:]
+	}
+	e := bytes.IndexByte(text, 'e')
+	exp, _ := strconv.Atoi(string(text[e+1:]))
+	digits := text[:e]
+	if len(digits) > 1 {
+		digits = append(digits[:1], digits[2:]...) // without the point
+	}
+	n := len(digits)
+	scale := exp - n + 1 // f is digits times ten to the scale
+	switch {
+	case scale >= 0 && exp < n+7:
+		b = append(b, digits...)
+		return appendZeros(b, scale)
+	case scale < 0 && exp < 0 && (scale > -7 || exp > -4):
+		b = append(b, "0."...)
+		b = appendZeros(b, -exp-1)
+		return append(b, digits...)
+	case scale < 0 && exp >= 0 && (scale > -7 || exp < 4):
+		b = append(b, digits[:exp+1]...)
+		b = append(b, '.')
+		return append(b, digits[exp+1:]...)
+	}
+	b = append(b, digits[0])
+	if n > 1 {
+		b = append(b, '.')
+		b = append(b, digits[1:]...)
+	}
+	b = append(b, 'e')
+	if exp >= 0 {
+		b = append(b, '+')
+	}
+	return strconv.AppendInt(b, int64(exp), 10)
+}
+
+func appendZeros(b []byte, n int) []byte {
+	for range n {
+		b = append(b, '0')
+	}
+	return b
 }
 
 // BigNumber writes a number of any size given as decimal text.
