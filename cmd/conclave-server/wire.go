@@ -2,21 +2,324 @@ package main
 
 import (
 	"context"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"conclave/cmd/internal/config"
+	"conclave/cmd/internal/version"
+	"conclave/kv"
+	kvcommands "conclave/kv/commands"
+	"conclave/resp/command"
+	"conclave/resp/commands"
+	"conclave/resp/server"
 )
 
-// run holds the port until ctx ends.
+// rooms are what one node is built of. This file is the only one that knows
+// all of them: they are made bottom-up and stopped top-down.
+type rooms struct {
+	cfg    *config.Store
+	log    *slog.Logger
+	store  *kv.Store
+	server *server.Server
+	node   *clusterRooms // nil outside cluster mode
+
+	limits atomic.Pointer[server.Limits]
+	stop   context.CancelFunc
+}
+
+// run builds the node, serves until ctx ends and takes it down again. ready is
+// called once clients can connect.
 func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func()) error {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", cfg.Current().Port))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &rooms{cfg: cfg, log: log, stop: stop}
+	c := cfg.Current()
+
+	r.store = kv.New(kv.Config{Databases: c.Databases})
+	r.followConfig()
+	if c.ClusterEnabled {
+		node, err := r.newCluster()
+		if err != nil {
+			return err
+		}
+		r.node = node
+	}
+	if err := r.newServer(); err != nil {
+		return err
+	}
+	listeners, err := r.listen()
 	if err != nil {
 		return err
 	}
-	log.Info("ready to accept connections", "port", cfg.Current().Port)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer closeAll(listeners)
+	failed := make(chan error, len(listeners)+2)
+	start := func(ctx context.Context, what string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	start(ctx, "expiry", r.store.Run)
+	// The control plane outlives the clients: what they are still being
+	// answered needs its view.
+	cctx, stopCluster := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCluster()
+	if r.node != nil {
+		start(cctx, "control plane", r.node.Run)
+		if err := r.node.waitReady(ctx, failed); err != nil {
+			stop()
+			return err
+		}
+	}
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for _, l := range listeners {
+		clients.Go(func() {
+			if err := r.server.Serve(ctx, l); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("listener %s: %w", l.Addr(), err)
+			}
+		})
+	}
+	log.Info("ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
 	ready()
-	<-ctx.Done()
-	return l.Close()
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	stop()
+	clients.Wait()
+	return err
 }
+
+// newServer makes the RESP server and its command table.
+func (r *rooms) newServer() error {
+	cfg := server.Config{
+		Keyspace: r.store, Limits: r.limits.Load, Auth: (*passwords)(r), AllowProtected: r.allowProtected,
+		OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate,
+	}
+	if r.node != nil {
+		cfg.Router = r.node.router
+		cfg.ParkTimeout = r.cfg.Current().ClusterNodeTimeout
+	}
+	r.server = server.New(cfg)
+	exe, err := os.Executable()
+	if err != nil {
+		exe = ""
+	}
+	c := r.cfg.Current()
+	deps := commands.Deps{
+		Server: r.server, Directives: r.cfg, Log: r.log, Version: version.Version,
+		ConfigFile: r.cfg.File(), Executable: exe, Cluster: c.ClusterEnabled, Databases: c.Databases,
+		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: storeDebug{r.store},
+		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}},
+	}
+	families := kvcommands.Specs(kvcommands.Deps{
+		Store: r.store, Cluster: c.ClusterEnabled,
+		MaxBulkLen: func() int64 { return r.cfg.Current().ProtoMaxBulkLen },
+	})
+	families = append(families, command.Specs(), r.server.TransactionSpecs())
+	if r.node != nil {
+		deps.Replication = r.node.replication
+		deps.Sections = append(deps.Sections, r.node.infoSections()...)
+	}
+	families = append(families, commands.Specs(deps)...)
+	families = append(families, clusterFamilies(r)...)
+	table, err := command.Build(families...)
+	if err != nil {
+		return fmt.Errorf("command table: %w", err)
+	}
+	r.server.Use(table)
+	return nil
+}
+
+// listen opens the client ports. An address with a leading dash may be missing.
+func (r *rooms) listen() ([]net.Listener, error) {
+	c := r.cfg.Current()
+	var ls []net.Listener
+	fail := func(err error) ([]net.Listener, error) {
+		closeAll(ls)
+		return nil, err
+	}
+	if c.Port != 0 {
+		for _, a := range c.Bind {
+			optional := len(a) > 0 && a[0] == '-'
+			if optional {
+				a = a[1:]
+			}
+			network := "tcp"
+			switch a {
+			case "*":
+				network, a = "tcp4", "0.0.0.0"
+			case "::*":
+				network, a = "tcp6", "::"
+			}
+			l, err := net.Listen(network, net.JoinHostPort(a, strconv.Itoa(c.Port)))
+			if err != nil {
+				if optional {
+					r.log.Debug("optional address not available", "addr", a, "err", err)
+					continue
+				}
+				return fail(fmt.Errorf("Could not create server TCP listening socket %s:%d: %w", a, c.Port, err))
+			}
+			ls = append(ls, l)
+		}
+	}
+	if c.UnixSocket != "" {
+		if err := os.Remove(c.UnixSocket); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fail(fmt.Errorf("unix socket: %w", err))
+		}
+		l, err := net.Listen("unix", c.UnixSocket)
+		if err != nil {
+			return fail(fmt.Errorf("unix socket: %w", err))
+		}
+		ls = append(ls, l)
+		if c.UnixSocketPerm != 0 {
+			if err := os.Chmod(c.UnixSocket, os.FileMode(c.UnixSocketPerm)); err != nil {
+				return fail(fmt.Errorf("unix socket: %w", err))
+			}
+		}
+	}
+	if len(ls) == 0 {
+		return nil, errors.New("Configured to not listen anywhere, exiting.")
+	}
+	return ls, nil
+}
+
+func closeAll(ls []net.Listener) {
+	for _, l := range ls {
+		_ = l.Close() // closed by Serve before, as a rule
+	}
+}
+
+// followConfig keeps what other rooms read in step with the directives.
+func (r *rooms) followConfig() {
+	r.limits.Store(limitsOf(r.cfg.Current()))
+	r.store.SetLFU(lfuPolicy(r.cfg.Current()))
+	r.cfg.OnChange(func(_, c *config.Config) error {
+		r.limits.Store(limitsOf(c))
+		return nil
+	}, "maxclients", "timeout", "tcp-keepalive", "proto-max-bulk-len", "client-query-buffer-limit",
+		"client-output-buffer-limit", "protected-mode", "slowlog-log-slower-than", "slowlog-max-len",
+		"latency-monitor-threshold", "latency-tracking")
+	r.cfg.OnChange(func(_, c *config.Config) error {
+		r.store.SetLFU(lfuPolicy(c))
+		return nil
+	}, "maxmemory-policy")
+}
+
+func lfuPolicy(c *config.Config) bool {
+	return c.MaxMemoryPolicy == "allkeys-lfu" || c.MaxMemoryPolicy == "volatile-lfu"
+}
+
+func limitsOf(c *config.Config) *server.Limits {
+	out := func(l config.OutputLimit) server.OutputLimit {
+		return server.OutputLimit{Hard: l.Hard, Soft: l.Soft, SoftFor: l.SoftFor}
+	}
+	return &server.Limits{
+		MaxClients: int(c.MaxClients), Timeout: c.Timeout, TCPKeepAlive: c.TCPKeepAlive,
+		MaxBulk: c.ProtoMaxBulkLen, MaxQuery: c.ClientQueryBufferLimit,
+		OutputNormal: out(c.ClientOutput.Normal), OutputReplica: out(c.ClientOutput.Replica), OutputPubSub: out(c.ClientOutput.PubSub),
+		ProtectedMode:     c.ProtectedMode,
+		SlowlogSlowerThan: time.Duration(c.SlowlogSlowerThan) * time.Microsecond, SlowlogMaxLen: int(c.SlowlogMaxLen),
+		LatencyThreshold: time.Duration(c.LatencyMonitorThreshold) * time.Millisecond, LatencyTracking: c.LatencyTracking,
+	}
+}
+
+// gate refuses writes that need memory once maxmemory is reached: there is no
+// eviction yet, so every policy acts as noeviction.
+func (r *rooms) gate(f command.Flags) string {
+	if f&command.DenyOOM == 0 {
+		return ""
+	}
+	if limit := r.cfg.Current().MaxMemory; limit > 0 && r.store.Bytes() > limit {
+		return command.ErrOOM
+	}
+	return ""
+}
+
+func (r *rooms) allowProtected(local bool) bool {
+	switch r.cfg.Current().EnableDebugCommand {
+	case "yes":
+		return true
+	case "local":
+		return local
+	}
+	return false
+}
+
+// passwords is requirepass: one user, one password.
+type passwords rooms
+
+func (p *passwords) PasswordNeeded() bool { return p.cfg.Current().RequirePass != "" }
+
+func (p *passwords) Authenticate(user string, password []byte) bool {
+	want := p.cfg.Current().RequirePass
+	if user != "default" {
+		return false
+	}
+	return want == "" || subtle.ConstantTimeCompare(password, []byte(want)) == 1
+}
+
+func (r *rooms) dataset() commands.Dataset {
+	s := r.store.Stats()
+	d := commands.Dataset{Bytes: r.store.Bytes(), Dirty: s.Dirty, ExpiredKeys: s.Expired, Hits: s.Hits, Misses: s.Misses}
+	for db := range r.store.Databases() {
+		d.Keys += r.store.DBStats(db).Keys
+	}
+	return d
+}
+
+func (r *rooms) keyspaceInfo(b []byte) []byte {
+	for db := range r.store.Databases() {
+		if s := r.store.DBStats(db); s.Keys > 0 {
+			b = fmt.Appendf(b, "db%d:keys=%d,expires=%d,avg_ttl=%d\r\n", db, s.Keys, s.Expires, s.AvgTTL)
+		}
+	}
+	return b
+}
+
+// storeDebug shows the store to DEBUG and MEMORY USAGE.
+type storeDebug struct{ store *kv.Store }
+
+func (s storeDebug) Usage(db int, key []byte, _ int, nowMs int64) (int64, bool) {
+	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
+	if !ok {
+		return 0, false
+	}
+	return e.Size(), true
+}
+
+func (s storeDebug) Object(db int, key []byte, nowMs int64) (string, bool) {
+	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
+	if !ok {
+		return "", false
+	}
+	idle := e.Idle()
+	return fmt.Sprintf("0 refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
+		e.Encoding(), e.Len()+1, (nowMs/1000-idle)&(1<<24-1), idle), true
+}
+
+func (s storeDebug) DigestValue(db int, key []byte, nowMs int64) [20]byte {
+	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
+	if !ok {
+		return [20]byte{}
+	}
+	return e.Digest()
+}
+
+func (s storeDebug) Digest(nowMs int64) [20]byte { return s.store.Digest(nowMs) }
+
+func (s storeDebug) SetActiveExpire(on bool) { s.store.SetActiveExpire(on) }
