@@ -2,6 +2,7 @@ package commands
 
 import (
 	"conclave/kv"
+	"conclave/kv/migrate"
 	"conclave/resp/command"
 )
 
@@ -13,6 +14,9 @@ type Deps struct {
 	// MaxBulkLen is proto-max-bulk-len as it is now, in bytes; nil means its
 	// default. It also bounds what strings may grow to.
 	MaxBulkLen func() int64
+	// Migrate carries keys to other servers. Its owner closes it. Nil means
+	// one of its own, over plain TCP.
+	Migrate *migrate.Pool
 }
 
 const defaultMaxBulk = 512 << 20
@@ -22,6 +26,9 @@ type handlers struct{ Deps }
 
 // Specs lists the families.
 func Specs(d Deps) [][]command.Spec {
+	if d.Migrate == nil {
+		d.Migrate = migrate.New(nil)
+	}
 	h := &handlers{d}
 	return [][]command.Spec{
 		h.stringSpecs(),
@@ -32,6 +39,8 @@ func Specs(d Deps) [][]command.Spec {
 		h.objectSpecs(),
 		h.scanSpecs(),
 		h.databaseSpecs(),
+		h.dumpSpecs(),
+		h.migrateSpecs(),
 	}
 }
 
