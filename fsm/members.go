@@ -36,8 +36,18 @@ const (
 // valid reports whether a record may enter the state.
 func (n *Node) valid() bool {
 	return validID(string(n.ID)) && validID(string(n.Shard)) && n.Attempt > 0 &&
-		len(n.IP) <= maxName && len(n.Hostname) <= maxName && len(n.HumanName) <= maxName &&
-		len(n.Zone) <= maxName && n.Flags&^knownFlags == 0 && n.Suffrage <= Voter
+		validName(n.IP) && validName(n.Hostname) && validName(n.HumanName) && validName(n.Zone) &&
+		n.Flags&^knownFlags == 0 && n.Suffrage <= Voter
+}
+
+// validName accepts what can stand in a field of nodes.conf.
+func validName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == 0x7f || c == ',' || c == '@' || c == '"' || c == '\'' {
+			return false
+		}
+	}
+	return len(s) <= maxName
 }
 
 // validID accepts [0-9a-z], up to 40 of them.
