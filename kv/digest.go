@@ -44,7 +44,8 @@ func (e Entry) Digest() Digest {
 	return d
 }
 
-// Digest is the fingerprint of all keys. All partitions are locked.
+// Digest is the fingerprint of all keys, expired ones excepted. All partitions
+// are locked.
 func (s *Store) Digest(nowMs int64) Digest {
 	var all Digest
 	for n := range s.ndb {
@@ -57,9 +58,7 @@ func (s *Store) Digest(nowMs int64) Digest {
 			var d Digest
 			d.mix(e.Key())
 			d.addEntry(e)
-			for i := range all {
-				all[i] ^= d[i]
-			}
+			all.xor(d[:])
 		})
 	}
 	return all
