@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func server(t *testing.T, args ...string) *exec.Cmd {
+func process(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -91,7 +91,7 @@ func TestExitStatus(t *testing.T) {
 		{args: []string{"--port", "0", "--logfile", "no/such/dir"}, status: 1, stderr: "Can't open the log file"},
 		{args: []string{"--daemonize", "yes", "--logfile", "no/such/dir"}, status: 1, stderr: "Can't open the log file"},
 	} {
-		cmd := server(t, x.args...)
+		cmd := process(t, x.args...)
 		cmd.Stdin = strings.NewReader(x.stdin)
 		status, stdout, stderr := exits(t, cmd)
 		if status != x.status || !strings.Contains(stdout, x.stdout) || !strings.Contains(stderr, x.stderr) {
@@ -103,7 +103,7 @@ func TestExitStatus(t *testing.T) {
 func TestSignalEndsInOrder(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	cmd := server(t, "--port", port, "--bind", "127.0.0.1", "--logfile", "log", "--pidfile", "pid")
+	cmd := process(t, "--port", port, "--bind", "127.0.0.1", "--logfile", "log", "--pidfile", "pid")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestSignalEndsInOrder(t *testing.T) {
 func TestDaemonReportsWhatBecomesOfIt(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	cmd := server(t, "-")
+	cmd := process(t, "-")
 	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\ndaemonize yes\npidfile pid\nlogfile log\n", port)
 	cmd.Stdin = strings.NewReader(conf)
 	if status, _, stderr := exits(t, cmd); status != 0 {
@@ -152,7 +152,7 @@ func TestDaemonReportsWhatBecomesOfIt(t *testing.T) {
 
 	// A second one on the same port fails loudly and leaves the first one's
 	// pid file alone.
-	second := server(t, "-")
+	second := process(t, "-")
 	second.Dir = cmd.Dir
 	second.Stdin = strings.NewReader(conf)
 	status, _, stderr := exits(t, second)

@@ -42,7 +42,7 @@ cluster-seeds 10.0.0.1:17001 [::1]:17002
 save ""
 appendonly NO
 unixsocketperm 700
-hz 100000
+hz 10
 `,
 		"inc-1.conf": "tcp-backlog 1\nloglevel debug\n",
 		"inc-2.conf": "tcp-backlog 2\n",
@@ -80,7 +80,7 @@ hz 100000
 		{"maxclients", c.MaxClients, int64(50)},
 		{"maxmemory", c.MaxMemory, int64(2 << 20)},
 		{"unixsocketperm", c.UnixSocketPerm, uint32(0o700)},
-		{"hz", c.Hz, 500},
+		{"hz", c.Hz, 10},
 		{"dir", c.Dir, wd},
 	} {
 		if !reflect.DeepEqual(x.got, x.want) {
@@ -140,6 +140,7 @@ func TestFileErrors(t *testing.T) {
 		{"cluster-seeds 10.0.0.1", "seed '10.0.0.1' is not host:bus-port"},
 		{"cluster-raft-voters 4", "argument must be odd"},
 		{"appendonly yes", `only "no" is possible: the append-only file is not available in this version of Conclave`},
+		{"hz 100", `only "10" is possible: another rhythm of background work is not available`},
 		{"save 60 1", `only "" is possible: saving to disk is not available`},
 		{"rdbcompression yes", "Directive 'rdbcompression' isn't available in this version of Conclave: it has no support for saving to disk"},
 		{"include /nonexistent.conf", "can't open config file '/nonexistent.conf': no such file or directory"},

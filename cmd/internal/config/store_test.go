@@ -67,13 +67,12 @@ func TestSetErrors(t *testing.T) {
 func TestSetAndMatch(t *testing.T) {
 	s := New(Default())
 	if err := s.Set(pairs("MaxMemory", "1g", "save", "", "client-output-buffer-limit", "slave 1mb 2mb 3 normal 1 2 4",
-		"cluster-slave-validity-factor", "3", "requirepass", "a b", "loglevel", "DEBUG", "latency-tracking-info-percentiles", "")); err != nil {
+		"cluster-slave-validity-factor", "3", "requirepass", "a b", "loglevel", "DEBUG")); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
 		"maxmemory": "1000000000", "MAXMEMORY": "1000000000", "cluster-replica-validity-factor": "3", "requirepass": "a b", "loglevel": "debug",
-		"client-output-buffer-limit":        "normal 1 2 4 slave 1048576 2097152 3 pubsub 33554432 8388608 60",
-		"latency-tracking-info-percentiles": "",
+		"client-output-buffer-limit": "normal 1 2 4 slave 1048576 2097152 3 pubsub 33554432 8388608 60",
 	} {
 		if got := s.Match(name); len(got) != 1 || got[0] != (Pair{name, want}) {
 			t.Errorf("Match(%s) = %v", name, got)
@@ -130,7 +129,7 @@ func TestConcurrentSets(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for n := range 100 {
-				name := []string{"timeout", "hz", "maxclients", "lfu-decay-time"}[i%4]
+				name := []string{"timeout", "slowlog-max-len", "maxclients", "cluster-migration-barrier"}[i%4]
 				if err := s.Set(pairs(name, fmt.Sprint(n+1))); err != nil {
 					t.Error(err)
 				}
@@ -140,8 +139,8 @@ func TestConcurrentSets(t *testing.T) {
 	}
 	wg.Wait()
 	c := s.Current()
-	if c.Hz != 100 || c.MaxClients != 100 || c.LFUDecayTime != 100 {
-		t.Errorf("a change was lost: %d %d %d", c.Hz, c.MaxClients, c.LFUDecayTime)
+	if c.SlowlogMaxLen != 100 || c.MaxClients != 100 || c.ClusterMigrationBarrier != 100 {
+		t.Errorf("a change was lost: %d %d %d", c.SlowlogMaxLen, c.MaxClients, c.ClusterMigrationBarrier)
 	}
 }
 

@@ -231,6 +231,24 @@ func off(word, feature string) value {
 	}
 }
 
+// onlyDefault is a value that has no effect yet: it is read, and refused unless
+// it asks for what is done anyway.
+func onlyDefault(v value, feature string) value {
+	word := v.format(Default())
+	v.kind = "only " + strconv.Quote(word)
+	parse := v.parse
+	v.parse = func(c *Config, args []string) error {
+		if err := parse(c, args); err != nil {
+			return err
+		}
+		if v.format(c) != word {
+			return fmt.Errorf("only %q is possible: %s not available in this version of Conclave", word, feature)
+		}
+		return nil
+	}
+	return v
+}
+
 // parseInt accepts what Redis's string2ll does: a canonical decimal number.
 func parseInt(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
