@@ -79,6 +79,37 @@ func TestObjectFollowsThePolicy(t *testing.T) {
 	}
 }
 
+func TestDebugLooksInside(t *testing.T) {
+	store := kv.New(kv.Config{})
+	d, l := commands.Debug{Store: store}, newLocal(t, commands.Deps{Store: store})
+	l.do("SET", "n", "12345678901")
+	l.do("SET", "s", "hello")
+	l.now += 3000
+	store.Lock(command.AllPartitions)
+	defer store.Unlock(command.AllPartitions)
+	for key, want := range map[string]string{
+		"n": "refcount:1 encoding:int serializedlength:12 lru:5501184 lru_seconds_idle:3",
+		"s": "refcount:1 encoding:embstr serializedlength:6 lru:5501184 lru_seconds_idle:3",
+	} {
+		got, ok := d.Object(0, []byte(key), l.now)
+		if _, got, _ = strings.Cut(got, "0x0 "); !ok || got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+		if n, ok := d.Usage(0, []byte(key), 0, l.now); !ok || n < 40 || n > 200 {
+			t.Errorf("%s: %d bytes", key, n)
+		}
+	}
+	if got := fmt.Sprintf("%x", d.DigestValue(0, []byte("s"), l.now)); got != "36b23a1456b2dce2c3ed252c456761301dba8060" {
+		t.Errorf("digest of a value: %s", got)
+	}
+	if _, ok := d.Object(0, []byte("x"), l.now); ok || d.DigestValue(0, []byte("x"), l.now) != [20]byte{} {
+		t.Error("an absent key has an inside")
+	}
+	if got := fmt.Sprintf("%x", d.Digest(l.now)); got == fmt.Sprintf("%x", [20]byte{}) {
+		t.Error("no digest")
+	}
+}
+
 // What counts as hit or miss.
 func TestHitsAndMisses(t *testing.T) {
 	store := kv.New(kv.Config{})

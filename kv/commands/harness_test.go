@@ -50,7 +50,7 @@ func newLocal(t testing.TB, d commands.Deps) *local {
 	if d.Store == nil {
 		d.Store = kv.New(kv.Config{})
 	}
-	table, err := command.Build(commands.Specs(d)...)
+	table, err := command.Build(append(commands.Specs(d), command.Specs())...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,11 +52,14 @@ func (h *handlers) objectIdle(c *command.Ctx, e kv.Entry) {
 	c.Int(e.Idle())
 }
 
+// sharedRefs is the count that Redis reports of values it shares between keys.
+const sharedRefs = math.MaxInt32
+
 // objectRefcount knows no sharing, but answers for small integers what Redis
 // does, whose clients test for it.
 func objectRefcount(c *command.Ctx, e kv.Entry) {
 	if e.Shared() {
-		c.Int(math.MaxInt32)
+		c.Int(sharedRefs)
 		return
 	}
 	c.Int(1)
