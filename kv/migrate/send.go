@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -127,59 +128,65 @@ func (t *transfer) exchange(c *conn) error {
 	}
 
 	// The writer ends by itself: every write has a deadline, and a reader that
-	// gives up closes the connection.
-	wrote := make(chan error, 1)
-	go func() { wrote <- t.write(c, head, t.Body) }()
-	rerr := t.read(c, auth, sel)
-	var werr error
-	unfinished := false
-	if rerr == nil {
-		werr = <-wrote
-	} else {
-		select {
-		case werr = <-wrote:
-		default:
-			unfinished = true
-			c.Close()
-			werr = <-wrote
-		}
+	// gives up closes the connection. Who gives up first knows the reason; the
+	// other one only finds the connection closed.
+	var first struct {
+		sync.Once
+		cause error
+		err   error
 	}
-	if t.refused != nil || (rerr == nil && werr == nil) {
+	fail := func(cause, err error) {
+		first.Do(func() {
+			first.cause, first.err = cause, err
+			c.Close()
+		})
+	}
+	wrote := make(chan struct{})
+	go func() {
+		defer close(wrote)
+		if err := t.write(c, head, t.Body); err != nil {
+			fail(err, ErrWrite)
+		}
+	}()
+	if err := t.read(c, auth, sel); err != nil {
+		kind := ErrRead
+		select {
+		case <-wrote:
+		default:
+			// Nothing was answered because not everything was asked.
+			if timedOut(err) {
+				kind = ErrWrite
+			}
+		}
+		fail(err, kind)
+	}
+	<-wrote
+	if t.refused != nil || first.err == nil {
 		return t.refused
 	}
-	// A side that fails closes the connection, which fails the other one: what
-	// went wrong first is not net.ErrClosed. Nothing to read in time, while
-	// there was still something to write, is the writer's failure.
-	cause, err := rerr, ErrRead
-	if werr != nil && !errors.Is(werr, net.ErrClosed) {
-		cause, err = werr, ErrWrite
-	} else if unfinished && timedOut(rerr) {
-		err = ErrWrite
-	}
-	t.retry = t.answered == 0 && !timedOut(cause) && !errors.Is(cause, errReply) && !errors.Is(cause, bufio.ErrBufferFull)
-	return err
+	t.retry = t.answered == 0 && !timedOut(first.cause) &&
+		!errors.Is(first.cause, errReply) && !errors.Is(first.cause, bufio.ErrBufferFull)
+	return first.err
 }
 
 // pieceSize is how much is written in one step.
 const pieceSize = 64 << 10
 
-func (t *transfer) write(c *conn, parts ...[]byte) error {
-	for _, part := range parts {
-		for len(part) > 0 {
-			piece := part[:min(len(part), pieceSize)]
-			if err := c.SetWriteDeadline(time.Now().Add(t.Timeout)); err != nil {
-				return err
-			}
-			if _, err := c.Write(piece); err != nil {
-				c.Close() // nothing more will come for what wasn't sent
-				return err
-			}
-			part = part[len(piece):]
-			// The target's time to answer begins when it has the question.
-			if err := c.SetReadDeadline(time.Now().Add(t.Timeout)); err != nil {
-				return err
-			}
+func (t *transfer) write(c *conn, head, body []byte) error {
+	n := min(len(body), pieceSize)
+	piece, body := append(head, body[:n]...), body[n:]
+	for len(piece) > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(t.Timeout)); err != nil {
+			return err
 		}
+		if _, err := c.Write(piece); err != nil {
+			return err
+		}
+		// The target's time to answer begins when it has the question. If the
+		// connection is gone, the reader will say so.
+		_ = c.SetReadDeadline(time.Now().Add(t.Timeout))
+		n := min(len(body), pieceSize)
+		piece, body = body[:n], body[n:]
 	}
 	return nil
 }
