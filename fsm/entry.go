@@ -83,7 +83,7 @@ func (s *State) Apply(index uint64, e *Entry) (*State, Result) {
 	if res, ok := s.requests.lookup(e.Request); ok {
 		return &next, res
 	}
-	if s.requests.expired(e.Request) {
+	if s.requests.expired(e.Request) || s.outlived(e.Request) {
 		return &next, Result{Index: index, Refusal: refuse(Expired, e.Request.Origin)}
 	}
 	d := &draft{s: &next, before: s, wallMs: e.WallMs, origin: e.Request.Origin}
@@ -93,6 +93,13 @@ func (s *State) Apply(index uint64, e *Entry) (*State, Result) {
 	next.requests = next.requests.remember(e.Request, index, res)
 	res.Diverged = diverged
 	return &next, res
+}
+
+// outlived reports whether a member that has started anew since sent the
+// request: nobody waits for it any more.
+func (s *State) outlived(r Request) bool {
+	n := s.Node(r.Origin)
+	return r.Seq != 0 && n != nil && r.Incarnation.Count < n.Incarnation.Count
 }
 
 // run applies one operation on a fork, and takes the fork over if it is

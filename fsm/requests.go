@@ -68,18 +68,15 @@ func (t requestTable) lookup(r Request) (Result, bool) {
 	return Result{}, false
 }
 
-// expired reports whether the request may have been applied and forgotten, or
-// comes from a process that is gone: applying it could do it a second time.
+// expired reports whether the request may have been applied and forgotten:
+// applying it could do it a second time.
 func (t requestTable) expired(r Request) bool {
 	b, i, ok := t.find(r.Origin)
 	if !ok || r.Seq == 0 {
 		return false
 	}
 	o := t.buckets[b][i]
-	if r.Incarnation == o.evictedBy && r.Seq <= o.evicted {
-		return true
-	}
-	return len(o.done) > 0 && r.Incarnation.Count < o.done[len(o.done)-1].incarnation.Count
+	return r.Incarnation == o.evictedBy && r.Seq <= o.evicted
 }
 
 func (t requestTable) remember(r Request, index uint64, res Result) requestTable {

@@ -198,16 +198,19 @@ func (o *MoveSlots) checkStamps(s *State) *Refusal {
 	if len(o.Stamps) == 0 {
 		return nil
 	}
-	i := 0
+	stamps := o.Stamps
 	refused := each(o.Slots, func(slot int) *Refusal {
-		if i >= len(o.Stamps) || s.Stamp(slot) != o.Stamps[i] {
+		if len(stamps) == 0 {
+			return refuseSlot(Invalid, slot, o.From)
+		}
+		if s.Stamp(slot) != stamps[0] {
 			return refuseSlot(StaleStamp, slot, o.From)
 		}
-		i++
+		stamps = stamps[1:]
 		return nil
 	})
-	if refused == nil && i < len(o.Stamps) {
-		return refuse(Invalid, "")
+	if refused == nil && len(stamps) > 0 {
+		return refuse(Invalid, o.From)
 	}
 	return refused
 }

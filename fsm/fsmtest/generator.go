@@ -45,6 +45,9 @@ func (g *Generator) Entry(s *fsm.State) *fsm.Entry {
 	if g.rng.IntN(2) == 0 {
 		g.seq++
 		e.Request = fsm.Request{Origin: g.node(s), Incarnation: fsm.Incarnation{Count: 1}, Seq: g.seq}
+		if n := s.Node(e.Request.Origin); n != nil && !g.absurd() {
+			e.Request.Incarnation = n.Incarnation
+		}
 		if len(g.sent) > 200 {
 			g.sent = g.sent[100:]
 		}
