@@ -122,7 +122,7 @@ func (d DB) obtain(key []byte) (at place, t *table, r *record, size int64) {
 
 // written ends a change that obtain began.
 func (d DB) written(at place, r *record, before int64) {
-	at.keys.bytes.Add(r.size() - before)
+	at.keys.grow(r.size() - before)
 	d.changed(at.part, r.key)
 }
 
@@ -233,15 +233,15 @@ func (d DB) enter(name []byte, r *record) {
 	d.changed(at.part, r.key)
 }
 
-// Copy makes name a copy of the key, with its expiry and access time,
-// replacing what has that name. It reports whether there was such a key. Both
-// keys' partitions are locked.
+// Copy makes name a copy of the key, with its expiry, replacing what has that
+// name. It reports whether there was such a key. Both keys' partitions are
+// locked.
 func (d DB) Copy(key []byte, to DB, name []byte) bool {
 	_, _, r := d.live(key)
 	if r == nil {
 		return false
 	}
-	c := &record{expire: r.expire, access: r.access}
+	c := &record{expire: r.expire, access: newAccess(d.now, d.s.lfu.Load())}
 	c.copyValue(r)
 	to.enter(name, c)
 	return true

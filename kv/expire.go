@@ -2,6 +2,8 @@ package kv
 
 import (
 	"context"
+	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +23,12 @@ const (
 type expireCursor struct {
 	table int
 	pos   uint64
+}
+
+// cycleStats are written by the cycle only.
+type cycleStats struct {
+	capped, nanos atomic.Int64
+	stale         atomic.Uint64 // the bits of a float64
 }
 
 // expire removes a record whose time has passed.
@@ -55,56 +63,75 @@ func (s *Store) Run(ctx context.Context) error {
 
 // expireCycle visits the partitions from the given one on, once around or until
 // the time is used up, and returns the partition to go on with.
-func (s *Store) expireCycle(now time.Time, first int) int {
-	deadline := time.Now().Add(cycleBudget)
+func (s *Store) expireCycle(now time.Time, first int) (next int) {
+	began := time.Now()
+	var seen, gone int
+	next = first
+around:
 	for i := range partitions {
 		pi := (first + i) % partitions
 		for db := range s.ndb {
 			for s.parts[pi].dbs[db].volatile.Load() > 0 {
-				if again := s.expireSample(pi, db, now.UnixMilli()); !again {
-					break
+				a, b := s.expireSample(pi, db, now.UnixMilli())
+				seen, gone = seen+a, gone+b
+				if time.Since(began) > cycleBudget {
+					s.cycle.capped.Add(1)
+					next = pi
+					break around
 				}
-				if time.Now().After(deadline) {
-					return pi
+				if b*10 <= a*staleTenths {
+					break
 				}
 			}
 		}
 	}
-	return first
+	s.cycle.nanos.Add(int64(time.Since(began)))
+	s.noteStale(seen, gone)
+	return next
+}
+
+// noteStale moves the average a twentieth of the way to a sample, as Redis
+// does.
+func (s *Store) noteStale(seen, gone int) {
+	share := 0.0
+	if seen > 0 {
+		share = 100 * float64(gone) / float64(seen)
+	}
+	old := math.Float64frombits(s.cycle.stale.Load())
+	s.cycle.stale.Store(math.Float64bits(share*0.05 + old*0.95))
 }
 
 // expireSample looks at some twenty volatile keys under one hold of the lock
-// and reports whether so many had expired that looking further is worth it.
-func (s *Store) expireSample(pi, db int, nowMs int64) (again bool) {
+// and removes those whose time has passed. Large tables are looked at in parts.
+func (s *Store) expireSample(pi, db int, nowMs int64) (seen, gone int) {
 	p := &s.parts[pi]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d, k := s.DB(db, nowMs), &p.dbs[db]
 	ts := k.tables.Load()
 	if ts == nil {
-		return false
+		return 0, 0
 	}
 	var dead []*record
-	var seen, gone, tables int
 	var ttl int64
-	for visits := 0; seen < sampleKeys && visits < sampleVisits && tables <= slotsPerPartition; {
-		c := &k.cursor
-		t := &ts[c.table]
-		more := false
+	visit := func(r *record) {
+		if r.expire == 0 {
+			return
+		}
+		seen++
+		if r.expired(nowMs) {
+			dead = append(dead, r)
+		} else {
+			ttl += r.expire - nowMs
+		}
+	}
+	c := &k.cursor
+	for visits, tables := 0, 0; seen < sampleKeys && visits < sampleVisits && tables <= slotsPerPartition; {
+		t, more := &ts[c.table], false
 		if t.volatile > 0 {
 			visits++
 			dead = dead[:0]
-			c.pos, more = t.scan(c.pos, func(r *record) {
-				if r.expire == 0 {
-					return
-				}
-				seen++
-				if r.expired(nowMs) {
-					dead = append(dead, r)
-				} else {
-					ttl += r.expire - nowMs
-				}
-			})
+			c.pos, more = t.scan(c.pos, visit)
 			for _, r := range dead {
 				d.expire(p, k, t, r)
 			}
@@ -118,7 +145,7 @@ func (s *Store) expireSample(pi, db int, nowMs int64) (again bool) {
 	if alive := seen - gone; alive > 0 {
 		k.noteTTL(ttl / int64(alive))
 	}
-	return gone*10 > seen*staleTenths
+	return seen, gone
 }
 
 // noteTTL moves the average a fiftieth of the way to a sample, as Redis does.

@@ -44,6 +44,9 @@ func TestKeysExpireUnasked(t *testing.T) {
 		if st.Expired != 3000 || s.DB(0, 0).Len()+s.DB(1, 0).Len() != 1000 {
 			t.Errorf("%d of 3000 keys expired, %d and %d left", st.Expired, s.DB(0, 0).Len(), s.DB(1, 0).Len())
 		}
+		if st.StalePercent <= 0 || st.StalePercent > 100 {
+			t.Errorf("%v %% of the keys stale on average", st.StalePercent)
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)

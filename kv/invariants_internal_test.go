@@ -12,6 +12,7 @@ func checkInvariants(t *testing.T, s *Store) {
 	s.Lock(^uint64(0))
 	defer s.Unlock(^uint64(0))
 	for i := range s.parts {
+		var total int64
 		for db := range s.parts[i].dbs {
 			k := &s.parts[i].dbs[db]
 			var n, volatile, size int64
@@ -25,6 +26,10 @@ func checkInvariants(t *testing.T, s *Store) {
 				t.Errorf("partition %d db %d: counted %d keys, %d volatile, %d bytes; kept %d, %d, %d",
 					i, db, n, volatile, size, k.n.Load(), k.volatile.Load(), k.bytes.Load())
 			}
+			total += size
+		}
+		if kept := s.parts[i].counters.bytes.Load(); kept != total {
+			t.Errorf("partition %d: counted %d bytes, kept %d", i, total, kept)
 		}
 	}
 }

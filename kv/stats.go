@@ -1,10 +1,15 @@
 package kv
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
 
 // counters of one partition.
 type counters struct {
 	hits, misses, expired, dirty atomic.Int64
+	bytes                        atomic.Int64 // sum over the databases
 }
 
 // Stats are counted since the start or the last ResetStats.
@@ -12,11 +17,22 @@ type Stats struct {
 	Hits, Misses int64 // lookups by commands that read
 	Expired      int64 // keys removed because their time had passed
 	Dirty        int64 // changes of keys; never reset
+
+	// Of the expiry cycle: how often its time was up before it was done, how
+	// long it ran, and the share in percent of the volatile keys that it looked
+	// at whose time had passed, as a moving average that is never reset.
+	TimeCapped   int64
+	CycleTime    time.Duration
+	StalePercent float64
 }
 
 // Stats sums the counters. No partition need be locked.
 func (s *Store) Stats() Stats {
-	var t Stats
+	t := Stats{
+		TimeCapped:   s.cycle.capped.Load(),
+		CycleTime:    time.Duration(s.cycle.nanos.Load()),
+		StalePercent: math.Float64frombits(s.cycle.stale.Load()),
+	}
 	for i := range s.parts {
 		c := &s.parts[i].counters
 		t.Hits += c.hits.Load()
@@ -30,6 +46,8 @@ func (s *Store) Stats() Stats {
 // ResetStats is CONFIG RESETSTAT's part of the store. No partition need be
 // locked.
 func (s *Store) ResetStats() {
+	s.cycle.capped.Store(0)
+	s.cycle.nanos.Store(0)
 	for i := range s.parts {
 		c := &s.parts[i].counters
 		c.hits.Store(0)
@@ -69,9 +87,7 @@ func (s *Store) DBStats(db int) DBStats {
 func (s *Store) Bytes() int64 {
 	var n int64
 	for i := range s.parts {
-		for db := range s.ndb {
-			n += s.parts[i].dbs[db].bytes.Load()
-		}
+		n += s.parts[i].counters.bytes.Load()
 	}
 	return n
 }

@@ -31,6 +31,7 @@ type Store struct {
 
 	lfu          atomic.Bool
 	activeExpire atomic.Bool
+	cycle        cycleStats
 }
 
 // partition is the unit of locking.
@@ -55,8 +56,9 @@ type keys struct {
 	n        atomic.Int64
 	volatile atomic.Int64
 	bytes    atomic.Int64
-	cursor   expireCursor // guarded by the partition's lock
-	avgTTL   atomic.Int64 // ms, moving average kept by the expiry cycle
+	total    *atomic.Int64 // the bytes of the partition, all databases
+	cursor   expireCursor  // guarded by the partition's lock
+	avgTTL   atomic.Int64  // ms, moving average kept by the expiry cycle
 }
 
 // New makes an empty store.
@@ -68,6 +70,9 @@ func New(c Config) *Store {
 	for i := range s.parts {
 		s.parts[i].dbs = make([]keys, c.Databases)
 		s.parts[i].watches = map[watchKey][]watcher{}
+		for db := range s.parts[i].dbs {
+			s.parts[i].dbs[db].total = &s.parts[i].counters.bytes
+		}
 	}
 	s.activeExpire.Store(true)
 	return s
@@ -121,11 +126,17 @@ func (k *keys) makeTable(sl int) *table {
 	return &ts[sl/partitions]
 }
 
+// grow accounts for memory taken or, if negative, given back.
+func (k *keys) grow(n int64) {
+	k.bytes.Add(n)
+	k.total.Add(n)
+}
+
 func (k *keys) reset() {
 	k.tables.Store(nil)
 	k.n.Store(0)
 	k.volatile.Store(0)
-	k.bytes.Store(0)
+	k.grow(-k.bytes.Load())
 	k.avgTTL.Store(0)
 	k.cursor = expireCursor{}
 }
@@ -133,7 +144,7 @@ func (k *keys) reset() {
 func (k *keys) insert(t *table, r *record) {
 	t.insert(r)
 	k.n.Add(1)
-	k.bytes.Add(r.size())
+	k.grow(r.size())
 	if r.expire != 0 {
 		k.volatile.Add(1)
 	}
@@ -141,7 +152,7 @@ func (k *keys) insert(t *table, r *record) {
 
 func (k *keys) forget(r *record) {
 	k.n.Add(-1)
-	k.bytes.Add(-r.size())
+	k.grow(-r.size())
 	if r.expire != 0 {
 		k.volatile.Add(-1)
 	}
