@@ -44,6 +44,8 @@ func rooms() []room {
 			why: "the control plane learns about the data through interfaces it declares itself"},
 		{name: "raftnode/commands", ours: []string{"raftnode/...", "fsm/...", "resp", "resp/command"}, why: "CLUSTER commands speak RESP, and ask the control plane for everything"},
 
+		{name: "raftnode/router", ours: []string{"raftnode", "fsm/...", "resp/command"}, why: "routing answers resp/command's questions from the view"},
+
 		{name: "cmd/internal/...", ours: []string{"cmd/internal/..."}, why: "what the programs share is below all rooms"},
 		{name: "cmd/conclave-server", ours: []string{"..."}, theirs: []string{""}, why: "wire.go knows all rooms"},
 		{name: "cmd/conclave-admin", ours: []string{"..."}, theirs: []string{""}, why: "offline tools open whatever there is"},
