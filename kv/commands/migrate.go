@@ -31,8 +31,8 @@ func (h *handlers) migrateSpecs() []command.Spec {
 type migrateCall struct {
 	copy, replace bool
 	auth          [][]byte
-	secret        int // index of AUTH's first argument, 0 = none
-	first, keys   int // where the keys are
+	secrets       []int // indexes of arguments that logs must not show
+	first, keys   int   // where the keys are
 }
 
 // parseMigrate serves the handler and the search for keys alike, so that what
@@ -62,9 +62,11 @@ func parseMigrate(args [][]byte) (m migrateCall, msg string) {
 			return m, command.ErrSyntax
 		}
 		if n > 0 {
-			m.secret = i + 1
 			m.auth = args[i+1 : i+1+n]
-			i += n
+			for range n {
+				i++
+				m.secrets = append(m.secrets, i)
+			}
 		}
 	}
 	return m, ""
@@ -103,8 +105,8 @@ func noKeys(dst []int, _ [][]byte) ([]int, error) { return dst, nil }
 func (h *handlers) migrate(c *command.Ctx) {
 	m, msg := parseMigrate(c.Args)
 	if s, ok := c.Session.(interface{ Redact(arg int) }); ok {
-		for i := range m.auth {
-			s.Redact(m.secret + i)
+		for _, i := range m.secrets {
+			s.Redact(i)
 		}
 	}
 	if msg != "" {
