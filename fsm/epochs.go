@@ -46,7 +46,7 @@ func (d *draft) raise(id NodeID) {
 func epochText(n *Node) string { return fmt.Sprintf("%s epoch %d", n.ID, n.Epoch) }
 
 // SetEpoch sets the config epoch of a node that is alone and has none. Refused:
-// NotMember, KnowsOthers, EpochSet.
+// NotMember, KnowsOthers, EpochSet, Invalid.
 type SetEpoch struct {
 	Node  NodeID
 	Epoch uint64
@@ -67,6 +67,8 @@ func (o *SetEpoch) apply(d *draft) *Refusal {
 		return refuse(KnowsOthers, n.ID)
 	case n.Epoch != 0:
 		return refuse(EpochSet, n.ID)
+	case o.Epoch > maxEpoch:
+		return refuse(Invalid, n.ID)
 	case o.Epoch == 0:
 		return nil
 	}

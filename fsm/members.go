@@ -31,6 +31,9 @@ var memberOps = []opDef{
 const (
 	maxMembers    = 16384
 	maxTombstones = 4096
+	// maxEpoch is the highest config epoch that a node may bring along or be
+	// given: Redis's commands take signed numbers, and there is room above.
+	maxEpoch = 1<<63 - 1
 )
 
 // valid reports whether a record may enter the state.
@@ -140,7 +143,7 @@ func (o *Join) apply(d *draft) *Refusal {
 // check refuses what doesn't depend on the claims.
 func (o *Join) check(d *draft, old *Node) *Refusal {
 	id := o.Node.ID
-	if !o.Node.valid() {
+	if !o.Node.valid() || max(o.Node.Epoch, o.CurrentEpoch) > maxEpoch {
 		return refuse(Invalid, id)
 	}
 	if d.s.Node(o.Via) == nil {

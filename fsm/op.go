@@ -80,3 +80,21 @@ func New(name string) Op {
 	}
 	return nil
 }
+
+// Operation is an entry of the table of operations.
+type Operation struct {
+	Code  Code
+	Name  string
+	Since uint32 // feature level
+}
+
+// Operations lists the operations by code.
+func Operations() []Operation {
+	var out []Operation
+	for _, def := range ops {
+		if def.fresh != nil {
+			out = append(out, Operation{def.code, def.name, def.since})
+		}
+	}
+	return out
+}

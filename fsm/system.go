@@ -56,7 +56,8 @@ func (o *Found) apply(d *draft) *Refusal {
 	if d.s.clusterID != "" {
 		return refuse(AlreadyFounded, "")
 	}
-	if o.ClusterID == "" || len(o.ClusterID) > maxID || !o.Node.valid() {
+	if o.ClusterID == "" || len(o.ClusterID) > maxID || !o.Node.valid() ||
+		max(o.Node.Epoch, o.CurrentEpoch) > maxEpoch {
 		return refuse(Invalid, o.Node.ID)
 	}
 	if len(o.Slots) > 0 {
