@@ -3,6 +3,7 @@ package commands_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"conclave/resp/command"
 	"conclave/resp/commands"
@@ -354,13 +355,18 @@ func TestMonitor(t *testing.T) {
 func TestSlowlog(t *testing.T) {
 	limits := server.DefaultLimits()
 	limits.SlowlogSlowerThan = 0
-	n := start(t, func(c *server.Config, _ *commands.Deps) { c.Limits = func() *server.Limits { return limits } })
+	n := start(t, func(c *server.Config, d *commands.Deps) {
+		c.Limits = func() *server.Limits { return limits }
+		d.Directives = newDirectives()
+	})
 	c := dial(t, n.addr)
 	c.steps([]step{
 		{"CLIENT SETNAME slow", "+OK"},
 		{"SLOWLOG RESET", "+OK"},
 		{"ECHO one", "one"},
 		{"AUTH default secret", "+OK"},
+		{"CONFIG SET RequirePass secret", "-ERR Unknown option*"},
+		{"HELLO 2 AUTH default secret", "[server*"},
 		{"SLOWLOG GET x", "-ERR count should be greater than or equal to -1"},
 		{"SLOWLOG GET -2", "-ERR count should be greater than or equal to -1"},
 		{"SLOWLOG GET 1 2", "-ERR wrong number of arguments for 'slowlog|get' command"},
@@ -393,6 +399,46 @@ func TestLatency(t *testing.T) {
 		{"LATENCY HISTOGRAM echo", "[echo [calls :1 histogram_usec [:*"},
 		{"CONFIG SET latency-monitor-threshold 1", "+OK"},
 		{"LATENCY DOCTOR", "No latency spike was observed.\n"},
+	})
+}
+
+func TestLatencyEvents(t *testing.T) {
+	limits := server.DefaultLimits()
+	limits.LatencyThreshold = 2 * time.Millisecond
+	d := newDirectives()
+	d.values["latency-monitor-threshold"] = "2"
+	n := start(t, func(c *server.Config, deps *commands.Deps) {
+		c.Limits = func() *server.Limits { return limits }
+		deps.Directives = d
+	})
+	dial(t, n.addr).steps([]step{
+		{"DEBUG SLEEP 0.003", "+OK"},
+		{"LATENCY LATEST", "[[command :*"},
+		{"LATENCY HISTORY command", "[[:*"},
+		{"LATENCY GRAPH command", "command - high *"},
+		{"LATENCY DOCTOR", "Latency spikes were observed:\n\n1. command: 1 latency spikes*"},
+		{"LATENCY RESET nosuch command", ":1"},
+		{"LATENCY LATEST", "[]"},
+	})
+}
+
+// Commands about the server don't lose their rules inside a transaction.
+func TestInTransaction(t *testing.T) {
+	n := start(t, func(_ *server.Config, d *commands.Deps) { d.Store = emptyStore{} })
+	dial(t, n.addr).steps([]step{
+		{"MULTI", "+OK"},
+		{"MONITOR", "+QUEUED"},
+		{"DEBUG DIGEST", "+QUEUED"},
+		{"MEMORY USAGE none", "+QUEUED"},
+		{"INFO nosuch", "+QUEUED"},
+		{"EXEC", "[-ERR MONITOR isn't allowed for DENY BLOCKING client +0000000000000000000000000000000000000000 nil ]"},
+		{"MULTI", "+OK"},
+		{"SHUTDOWN", "-ERR Command not allowed inside a transaction"},
+		{"PING", "+QUEUED"},
+		{"RESET", "+RESET"},
+		{"EXEC", "-ERR EXEC without MULTI"},
+		{"MULTI", "+OK"},
+		{"QUIT", "+OK"},
 	})
 }
 

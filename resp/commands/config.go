@@ -55,8 +55,8 @@ func (r *room) configGet(c *command.Ctx) {
 	seen := make(map[string]bool)
 	for _, pattern := range c.Args[2:] {
 		for _, p := range r.Directives.Match(string(pattern)) {
-			if !seen[p[0]] {
-				seen[p[0]] = true
+			if name := strings.ToLower(p[0]); !seen[name] {
+				seen[name] = true
 				found = append(found, p)
 			}
 		}
@@ -75,9 +75,22 @@ func (r *room) configSet(c *command.Ctx) {
 	}
 	pairs := make([]Pair, 0, len(c.Args)/2-1)
 	for i := 2; i < len(c.Args); i += 2 {
+		if isSecret(c.Arg(i)) {
+			session(c).Redact(i + 1)
+		}
 		pairs = append(pairs, Pair{string(c.Arg(i)), string(c.Arg(i + 1))})
 	}
 	replyConfig(c, r.Directives.Set(pairs))
+}
+
+// isSecret reports whether SLOWLOG must not show a directive's value.
+func isSecret(name []byte) bool {
+	for _, secret := range []string{"requirepass", "masterauth", "masteruser", "cluster-secret", "tls-key-file-pass", "tls-client-key-file-pass"} {
+		if command.EqualFold(name, secret) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *room) configRewrite(c *command.Ctx) {
