@@ -144,7 +144,7 @@ func readFrame(r *bufio.Reader, buf []byte) (kind byte, payload []byte, err erro
 // that doesn't hear the leader yet.
 func (g *group) observe(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		if v := g.raft(); v != nil && v.machine.current().Index() >= g.observer.current().Index() && g.n.View().Index() > 0 {
+		if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) && g.n.View().Index() > 0 {
 			// Raft feeds this node.
 			if !sleepCtx(ctx, pingEvery) {
 				return
@@ -221,15 +221,19 @@ func (g *group) followOne(ctx context.Context, addr string, id fsm.NodeID) error
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
 	defer stop()
+	from := g.observer.current().Index()
+	if c.Remote.Recovery > g.observer.current().RecoveryEpoch() {
+		from = 0 // what was applied here may not be part of the rebuilt history
+	}
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], g.observer.current().Index())
+	binary.BigEndian.PutUint64(b[:], from)
 	if _, err := c.Write(b[:]); err != nil {
 		return err
 	}
 	r := bufio.NewReaderSize(c, 64<<10)
 	var buf []byte
 	for {
-		if v := g.raft(); v != nil && v.machine.current().Index() >= g.observer.current().Index() {
+		if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) {
 			return nil
 		}
 		if err := c.SetReadDeadline(time.Now().Add(feedTimeout)); err != nil {
@@ -257,7 +261,7 @@ func (g *group) takeFrame(kind byte, p []byte) error {
 		if st.ClusterID() != g.cluster {
 			return fmt.Errorf("streamed state of cluster %s", st.ClusterID())
 		}
-		if st.Index() > g.observer.current().Index() {
+		if newer(st, g.observer.current()) {
 			g.observer.reset(st)
 		}
 	case frameEntry:

@@ -159,6 +159,11 @@ func serverID(id fsm.NodeID, gen uint64) raft.ServerID {
 	return raft.ServerID(transport.Address(id, gen))
 }
 
+// parseServer takes a Raft server id apart.
+func parseServer(id raft.ServerID) (fsm.NodeID, uint64, bool) {
+	return transport.ParseAddress(raft.ServerAddress(id))
+}
+
 // raftConfig is the library's configuration; raft.md's table has the reasons.
 func (g *group) raftConfig(gen uint64) *raft.Config {
 	s := g.n.cfg.Settings()
@@ -306,7 +311,7 @@ func (g *group) rescueStaleTail(ctx context.Context, v *voterRaft) {
 func (g *group) leader() fsm.NodeID {
 	if v := g.raft(); v != nil {
 		if _, id := v.raft.LeaderWithID(); id != "" {
-			if node, _, ok := transport.ParseAddress(raft.ServerAddress(id)); ok {
+			if node, _, ok := parseServer(id); ok {
 				return node
 			}
 		}
@@ -327,7 +332,7 @@ func (g *group) leads() (*voterRaft, bool) {
 
 // machineNow is the machine whose state is furthest.
 func (g *group) machineNow() *machine {
-	if v := g.raft(); v != nil && v.machine.current().Index() >= g.observer.current().Index() {
+	if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) {
 		return v.machine
 	}
 	return g.observer
@@ -366,7 +371,7 @@ func (g *group) becomeObserver(v *voterRaft) {
 	n.log.Info("no voter any more: following as an observer", "generation", v.gen)
 	st := v.machine.current()
 	g.shutdown(v)
-	if st.Index() > g.observer.current().Index() {
+	if newer(st, g.observer.current()) {
 		g.observer.reset(st)
 	}
 	n.mu.Lock()

@@ -11,7 +11,6 @@ import (
 
 	"conclave/fsm"
 	"conclave/raftnode/peer"
-	"conclave/raftnode/transport"
 )
 
 // A primary without supporters serves until its node timeout has passed since
@@ -212,7 +211,7 @@ func raftServers(v *voterRaft) (map[fsm.NodeID]server, error) {
 	}
 	out := map[fsm.NodeID]server{}
 	for _, s := range f.Configuration().Servers {
-		if id, gen, ok := transport.ParseAddress(raft.ServerAddress(s.ID)); ok {
+		if id, gen, ok := parseServer(s.ID); ok {
 			out[id] = server{gen, s.Suffrage}
 		}
 	}

@@ -185,13 +185,22 @@ func (n *Node) publish(g *group, st *fsm.State) {
 	if n.view.Load() == st || g.retired.Load() {
 		return
 	}
-	if old := n.view.Load(); old.ClusterID() == st.ClusterID() && st.Index() < old.Index() {
+	if old := n.view.Load(); old.ClusterID() == st.ClusterID() && !newer(st, old) {
 		return
 	}
 	n.view.Store(st)
 	n.onView(st)
 	close(n.changed.ch)
 	n.changed.ch = make(chan struct{})
+}
+
+// newer orders states of one cluster: a history rebuilt after a lost quorum
+// comes after everything of the one before.
+func newer(a, b *fsm.State) bool {
+	if a.RecoveryEpoch() != b.RecoveryEpoch() {
+		return a.RecoveryEpoch() > b.RecoveryEpoch()
+	}
+	return a.Index() > b.Index()
 }
 
 // waitView blocks until cond holds for the view or ctx ends.
@@ -356,8 +365,8 @@ func (n *Node) admit(kind peer.Kind, remote peer.Identity, want peer.Want) error
 		return peer.ErrWrongCluster
 	}
 	// After a lost quorum was rebuilt, survivors of the former history must
-	// not take part in the new one.
-	if remote.Recovery < me.Recovery {
+	// not take part in the new one; they may follow it.
+	if kind == peer.KindRaft && remote.Recovery != me.Recovery {
 		return peer.ErrOldHistory
 	}
 	return nil
