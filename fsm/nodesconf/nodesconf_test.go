@@ -26,9 +26,9 @@ func sample(t *testing.T) *fsm.State {
 	t.Helper()
 	s := fsm.Empty()
 	node := func(id fsm.NodeID, shard fsm.ShardID, port uint16) fsm.Node {
-		return fsm.Node{ID: id, Attempt: 1, Shard: shard, IP: "127.0.0.1", Port: port, BusPort: port + 10000}
+		return fsm.Node{ID: id, Attempt: 1, Shard: shard, IP: "127.0.0.1", Port: port, BusPort: port + 10}
 	}
-	a, b, c := node(idA, idX, 7001), node(idB, idY, 7002), node(idC, idY, 7003)
+	a, b, c := node(idA, idX, 21571), node(idB, idY, 21572), node(idC, idY, 21573)
 	a.Epoch, b.Epoch, c.Primary = 1, 2, idB
 	b.Hostname, b.HumanName, b.Flags = "b.example", "bee", fsm.NoFailover
 	for i, op := range []fsm.Op{
@@ -51,9 +51,9 @@ func TestWrite(t *testing.T) {
 	t.Parallel()
 	got := string(nodesconf.Write(sample(t), idA))
 	want := strings.NewReplacer("A", string(idA), "B", string(idB), "C", string(idC), "X", string(idX), "Y", string(idY)).Replace(
-		`A 127.0.0.1:7001@17001,,tls-port=0,shard-id=X myself,master - 0 0 1 connected 0-5 9 [7-<-B] [9->-B]
-B 127.0.0.1:7002@17002,b.example,tls-port=0,nodename=bee,shard-id=Y master,nofailover - 0 0 2 connected 10000-16383
-C 127.0.0.1:7003@17003,,tls-port=0,shard-id=Y slave,fail B 0 0 2 disconnected
+		`A 127.0.0.1:21571@21581,,tls-port=0,shard-id=X myself,master - 0 0 1 connected 0-5 9 [7-<-B] [9->-B]
+B 127.0.0.1:21572@21582,b.example,tls-port=0,nodename=bee,shard-id=Y master,nofailover - 0 0 2 connected 10000-16383
+C 127.0.0.1:21573@21583,,tls-port=0,shard-id=Y slave,fail B 0 0 2 disconnected
 vars current lastVoteEpoch 0
 `)
 	want = strings.Replace(want, "vars current ", "vars currentEpoch 2 ", 1)
@@ -70,17 +70,17 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 	want := &nodesconf.File{CurrentEpoch: 2, Nodes: []nodesconf.Node{
 		{
-			Line: 1, ID: idA, IP: "127.0.0.1", Port: 7001, BusPort: 17001, Shard: idX, Myself: true, Epoch: 1,
+			Line: 1, ID: idA, IP: "127.0.0.1", Port: 21571, BusPort: 21581, Shard: idX, Myself: true, Epoch: 1,
 			Slots:     []slot.Range{{Start: 0, End: 5}, {Start: 9, End: 9}},
 			Migrating: []fsm.Mark{{Slot: 9, Node: idA, Peer: idB}},
 			Importing: []fsm.Mark{{Slot: 7, Node: idA, Peer: idB}},
 		},
 		{
-			Line: 2, ID: idB, IP: "127.0.0.1", Port: 7002, BusPort: 17002, Hostname: "b.example", HumanName: "bee",
+			Line: 2, ID: idB, IP: "127.0.0.1", Port: 21572, BusPort: 21582, Hostname: "b.example", HumanName: "bee",
 			Shard: idY, NoFailover: true, Epoch: 2, Slots: []slot.Range{{Start: 10000, End: 16383}},
 		},
 		{
-			Line: 3, ID: idC, IP: "127.0.0.1", Port: 7003, BusPort: 17003, Shard: idY,
+			Line: 3, ID: idC, IP: "127.0.0.1", Port: 21573, BusPort: 21583, Shard: idY,
 			Replica: true, Failed: true, Primary: idB, Epoch: 2,
 		},
 	}}

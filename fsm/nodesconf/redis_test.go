@@ -45,7 +45,7 @@ func TestRedisLoadsIt(t *testing.T) {
 	for _, want := range []string{
 		string(idA) + " 127.0.0.1:", "myself,master - 0 ",
 		" 1 connected 0-5 9 [7-<-" + string(idB) + "] [9->-" + string(idB) + "]\n",
-		string(idB) + " 127.0.0.1:7002@17002,b.example", " 2 disconnected 10000-16383\n",
+		string(idB) + " 127.0.0.1:21572@21582,b.example", "connected 10000-16383\n",
 		" slave,fail " + string(idB) + " ",
 	} {
 		if !strings.Contains(got, want) {
