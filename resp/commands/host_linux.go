@@ -40,17 +40,20 @@ func osName() string {
 	if syscall.Uname(&u) != nil {
 		return "Linux"
 	}
-	text := func(field [65]int8) string {
-		var b []byte
-		for _, ch := range field {
-			if ch == 0 {
-				break
-			}
-			b = append(b, byte(ch))
+	return cString(u.Sysname[:]) + " " + cString(u.Release[:]) + " " + cString(u.Machine[:])
+}
+
+// cString is the text before the first zero; C's char has a sign on some
+// machines only.
+func cString[T int8 | uint8](field []T) string {
+	var b []byte
+	for _, ch := range field {
+		if ch == 0 {
+			break
 		}
-		return string(b)
+		b = append(b, byte(ch))
 	}
-	return text(u.Sysname) + " " + text(u.Release) + " " + text(u.Machine)
+	return string(b)
 }
 
 // cpuTimes is the time this process spent in user and kernel mode.
