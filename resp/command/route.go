@@ -61,7 +61,7 @@ type Keyspace interface {
 	// Watch makes every later change of the key mark w. The key's partition
 	// is locked.
 	Watch(w *Watch, db int, key []byte, nowMs int64)
-	// Unwatch forgets w. No partition need be locked.
+	// Unwatch forgets w. Partitions may be locked by the caller, or none.
 	Unwatch(w *Watch)
 	// Dirty reports whether a watched key changed or expired since Watch. The
 	// watched keys' partitions are locked (see Watch.Mask).
