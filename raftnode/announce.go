@@ -222,10 +222,7 @@ func (n *Node) register() error {
 func (n *Node) ClusterOK() bool {
 	st := n.View()
 	me := st.Node(n.Self())
-	if me == nil {
-		return false
-	}
-	if !n.covered(st) {
+	if me == nil || !n.Covered() {
 		return false
 	}
 	sh := st.ShardOf(me.ID)
@@ -235,9 +232,10 @@ func (n *Node) ClusterOK() bool {
 	return sh.PrimaryIncarnation == n.incarnation && n.lease.valid()
 }
 
-// covered is the part of ClusterOK that depends on the view alone; it is
-// computed once per view.
-func (n *Node) covered(st *fsm.State) bool {
+// Covered is the part of ClusterOK that depends on the view alone; it is
+// computed once per view. Called on the hot path.
+func (n *Node) Covered() bool {
+	st := n.View()
 	require := n.cfg.Settings().RequireCoverage
 	if c := n.coverage.Load(); c != nil && c.st == st && c.require == require {
 		return c.ok

@@ -24,6 +24,8 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"call", "[-a password] [-t seconds] host:port COMMAND [arg ...]", "send one command to a node and print the reply", call},
+		{"inspect", "DIR", "print what a stopped node's directory says", inspect},
+		{"recover", "[-force CLUSTER-ID] DIR", "rebuild a cluster whose quorum is lost from a stopped survivor", recoverQuorum},
 		{"config", "", "print what a node can be told in its configuration", printConfig},
 	}
 }
