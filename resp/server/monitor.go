@@ -52,9 +52,7 @@ func (s *Session) StopMonitor() {
 func (s *Server) Monitors() int { return int(s.monitors.n.Load()) }
 
 func (s *Server) feedMonitors(x *Session, spec *command.Spec, args [][]byte, at time.Time) {
-	// EXEC is shown although it is flagged SkipMonitor: that flag keeps Redis
-	// from showing it before the commands it runs, which isn't the order here.
-	if spec.Flags&(command.Admin|command.SkipMonitor) != 0 && spec != s.exec {
+	if spec.Flags&(command.Admin|command.SkipMonitor) != 0 {
 		return
 	}
 	m := &s.monitors

@@ -33,7 +33,7 @@ func (s *Server) TransactionSpecs() []command.Spec {
 	return []command.Spec{
 		{Name: "multi", Arity: 1, Flags: flags | command.Fast, ACL: command.CatTransaction, Group: "transactions", Since: "1.2.0", Cost: "O(1)",
 			Doc: "Begins a transaction: the commands that follow are queued.", Run: multi},
-		{Name: "exec", Arity: 1, Flags: flags | command.SkipSlowlog | command.SkipMonitor, ACL: command.CatTransaction, Group: "transactions", Since: "1.2.0", Cost: "Depends on commands in the transaction.",
+		{Name: "exec", Arity: 1, Flags: flags&^command.AllowBusy | command.SkipSlowlog, ACL: command.CatTransaction, Group: "transactions", Since: "1.2.0", Cost: "Depends on commands in the transaction.",
 			Doc: "Runs the queued commands of the transaction.",
 			Run: func(*command.Ctx) {}}, // the session runs it itself
 		{Name: "discard", Arity: 1, Flags: flags | command.Fast, ACL: command.CatTransaction, Group: "transactions", Since: "2.0.0", Cost: "O(N), when N is the number of queued commands",
