@@ -275,9 +275,7 @@ func (n *Node) Status() Status {
 		s.MessagesSent, s.MessagesReceived = n.endpoint.Counters()
 	}
 	s.ControlPlaneOK = n.soft.controlPlaneOK(n.cfg.Clock.Mono(), n.cfg.Settings().NodeTimeout)
-	n.seal.RLock()
-	s.Joining = n.sealed
-	n.seal.RUnlock()
+	s.Joining = n.seal.isSet()
 	for _, m := range st.Nodes() {
 		if m.Suffrage == fsm.Voter {
 			s.Voters++

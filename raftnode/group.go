@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"conclave/fsm"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 	"conclave/raftnode/raftlog"
 	"conclave/raftnode/store"
@@ -71,7 +72,9 @@ func (n *Node) firstGroup() (*group, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.g = g
-	n.sealed = n.meta.Intent != nil
+	if n.meta.Intent != nil {
+		n.seal.shut()
+	}
 	return g, nil
 }
 
@@ -204,7 +207,9 @@ func (g *group) startVoter(gen uint64, bootstrap bool) error {
 	v.trans = transport.New(transport.Config{
 		Endpoint: n.endpoint, Self: string(conf.LocalID), Want: g.cluster,
 		Resolve: g.resolve, Entries: stores.Log, Log: n.log.With("sub", "raft"),
-		Stalled: func() bool { return stores.WriteAge() > 2*conf.HeartbeatTimeout },
+		Stalled: func() bool {
+			return stores.WriteAge() > 2*conf.HeartbeatTimeout && !n.cfg.Guards.Off(guards.StalledDisk)
+		},
 	})
 	has, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snaps)
 	if err != nil {
@@ -375,14 +380,16 @@ func (g *group) becomeObserver(v *voterRaft) {
 		g.observer.reset(st)
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.g != g {
+		n.mu.Unlock()
 		return
 	}
-	if err := n.saveMetaLocked(func(m *store.Metadata) {
+	err := n.saveMetaLocked(func(m *store.Metadata) {
 		m.Membership.Generation = 0
 		m.Membership.Peers = toPeers(peersOf(st))
-	}); err != nil {
+	})
+	n.mu.Unlock()
+	if err != nil {
 		return
 	}
 	if err := n.cfg.Stores.SetAside(g.cluster, v.gen); err != nil {

@@ -199,9 +199,7 @@ func (n *Node) handleHello(ctx context.Context, from peer.Identity, in *helloReq
 	g := n.group()
 	n.soft.learnIP(in.DialedIP)
 	st := n.View()
-	n.seal.RLock()
-	busy := n.sealed
-	n.seal.RUnlock()
+	busy := n.seal.isSet()
 	out := &helloReply{
 		Cluster: g.cluster, Node: n.Self(), Busy: busy, Alone: n.alone(st) && !busy,
 		Members: confirmed(st), Addrs: peersOf(st), YourIP: from.RemoteIP,
@@ -282,9 +280,15 @@ func (n *Node) joinCluster(ctx context.Context, addr string, hello *helloReply, 
 
 // sealLog stops proposals to the private log for good, or fails if the node is
 // not alone (any more).
-func (n *Node) sealLog(ctx context.Context) error {
-	n.seal.Lock()
-	defer n.seal.Unlock()
+func (n *Node) sealLog(ctx context.Context) (err error) {
+	if err := n.seal.set(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			n.seal.open()
+		}
+	}()
 	g := n.group()
 	v, leads := g.leads()
 	if !leads {
@@ -297,15 +301,10 @@ func (n *Node) sealLog(ctx context.Context) error {
 	if len(st.Nodes()) != 1 || st.ClusterID() != g.cluster {
 		return errors.New("not alone any more")
 	}
-	n.sealed = true
 	return nil
 }
 
-func (n *Node) unseal() {
-	n.seal.Lock()
-	n.sealed = false
-	n.seal.Unlock()
-}
+func (n *Node) unseal() { n.seal.open() }
 
 // giveUp ends an attempt before its commit point: it is dead from now on, and
 // whoever admitted it learns so when it asks.
@@ -449,10 +448,7 @@ func (n *Node) handleJoin(ctx context.Context, from peer.Identity, in *joinReque
 	if in.Node.ID != from.Node {
 		return &joinReply{Status: "refused", Text: "the join names another node than the handshake"}, nil
 	}
-	n.seal.RLock()
-	busy := n.sealed
-	n.seal.RUnlock()
-	if busy {
+	if n.seal.isSet() {
 		return &joinReply{Status: "busy"}, nil
 	}
 	// Clients of the new member must be able to reach this node.

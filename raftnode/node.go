@@ -17,6 +17,7 @@ import (
 
 	"conclave/fsm"
 	"conclave/fsm/slot"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 	"conclave/raftnode/store"
 )
@@ -63,6 +64,8 @@ type Config struct {
 	Export func(st *fsm.State, self fsm.NodeID) error
 	// NewID makes a random 40-character id.
 	NewID func() string
+	// Guards are rules switched off, in simulations only.
+	Guards guards.Set
 }
 
 // Takeover is what a Redis node's nodes.conf said of itself and its peers.
@@ -97,11 +100,7 @@ type Node struct {
 	meta store.Metadata // guarded by mu; saved before it takes effect
 	g    *group         // the present membership; nil only before Run
 
-	// seal: proposals to a private log hold it for reading, a join for
-	// writing. sealed is guarded by it.
-	seal   sync.RWMutex
-	sealed bool
-
+	seal   seal // set while a join is in flight
 	join   joinState
 	seq    atomic.Uint64
 	lease  leaseState

@@ -50,15 +50,16 @@ func (n *Node) entry(op fsm.Op) *fsm.Entry {
 func (n *Node) waitUnsealed(ctx context.Context) error {
 	for {
 		ch := n.join.settled()
-		n.seal.RLock()
-		sealed := n.sealed
-		n.seal.RUnlock()
-		if !sealed {
+		if !n.seal.isSet() {
 			return nil
 		}
 		select {
 		case <-ch:
 		case <-ctx.Done():
+			return ErrJoining
+		}
+		// Sealed, and nobody is joining: a join is about to be resumed.
+		if n.seal.isSet() && !sleepCtx(ctx, 5*time.Millisecond) {
 			return ErrJoining
 		}
 	}
@@ -131,17 +132,16 @@ func isRemote(err error) bool {
 }
 
 // commit puts an entry into the log of the local leader and waits for it to be
-// applied. The private log of a node that is joining takes nothing; sealed is
-// set by the one who sealed it.
+// applied. The private log of a node that is joining takes nothing; sealing
+// exempts its own first entries.
 func (n *Node) commit(ctx context.Context, g *group, v *voterRaft, raw []byte, sealing bool) (res fsm.Result, mayHave bool, err error) {
-	if !sealing {
-		n.seal.RLock()
-		defer n.seal.RUnlock()
-		if n.sealed {
-			return fsm.Result{}, false, ErrJoining
-		}
+	if !sealing && !n.seal.enter() {
+		return fsm.Result{}, false, ErrJoining
 	}
 	f := v.raft.Apply(raw, 5*time.Second)
+	if !sealing {
+		n.seal.leave()
+	}
 	done := make(chan error, 1)
 	v.wg.Go(func() { done <- f.Error() })
 	select {

@@ -101,18 +101,25 @@ func (g *group) firstEntries(ctx context.Context, v *voterRaft) error {
 		}
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.g != g || n.meta.Membership.Founded && !n.meta.Recovered {
+	settled := n.g != g || n.meta.Membership.Founded && !n.meta.Recovered
+	recovered, self := n.meta.Recovered, n.meta.NodeID
+	n.mu.Unlock()
+	if settled {
 		return nil
 	}
-	if n.meta.Recovered {
-		res, _, err := n.commit(ctx, g, v, n.entry(&fsm.Recover{Voter: n.meta.NodeID}).Encode(nil), true)
+	if recovered {
+		res, _, err := n.commit(ctx, g, v, n.entry(&fsm.Recover{Voter: self}).Encode(nil), true)
 		if err != nil {
 			return err
 		}
 		if res.Refusal != nil {
 			return res.Refusal
 		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.g != g {
+		return nil
 	}
 	return n.saveMetaLocked(func(m *metadata) {
 		m.Membership.Founded = true
@@ -141,10 +148,7 @@ func wantedVoters(members, wish int) int {
 // manage takes one look at everybody and at most one membership step.
 func (g *group) manage(ctx context.Context, v *voterRaft) error {
 	n := g.n
-	n.seal.RLock()
-	sealed := n.sealed
-	n.seal.RUnlock()
-	if sealed {
+	if n.seal.isSet() {
 		return nil
 	}
 	st := v.machine.current()
