@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"time"
+
+	"conclave/fsm/slot"
+	"conclave/raftnode/internal/guards"
+)
+
+// plane is a data plane without data: locks, commands that take time, and a
+// count of keys per slot.
+type plane struct {
+	l     *life
+	locks [slotsInPlay]chan struct{} // holding a token = holding the slot's partition
+	keys  [slotsInPlay]chan int      // a count each, taken while it is read
+}
+
+func newPlane(l *life) *plane {
+	p := &plane{l: l}
+	for i := range p.locks {
+		p.locks[i] = make(chan struct{}, 1)
+		p.keys[i] = make(chan int, 1)
+		p.keys[i] <- 0
+	}
+	return p
+}
+
+// KeysInSlot implements raftnode.Data. Now and then a slot has keys.
+func (p *plane) KeysInSlot(s int) int {
+	if s >= slotsInPlay {
+		return 0
+	}
+	n := <-p.keys[s]
+	p.keys[s] <- n
+	return n
+}
+
+// Keys implements raftnode.Data.
+func (p *plane) Keys() (sum int) {
+	for s := range p.keys {
+		sum += p.KeysInSlot(s)
+	}
+	return sum
+}
+
+// Drain implements raftnode.Data.
+func (p *plane) Drain(rs []slot.Range) {
+	if p.l.h.w.opt.Guards.Off(guards.Drain) {
+		return
+	}
+	for _, r := range rs {
+		for s := int(r.Start); s <= int(r.End) && s < slotsInPlay; s++ {
+			p.locks[s] <- struct{}{}
+			<-p.locks[s]
+		}
+	}
+}
+
+// Flush implements raftnode.Data.
+func (p *plane) Flush() {
+	for s := range p.keys {
+		<-p.keys[s]
+		p.keys[s] <- 0
+	}
+}
+
+// serves is the check before a command runs.
+func (l *life) serves(s int) bool {
+	st := l.node.View()
+	sh := st.Owner(s)
+	return !l.dead.Load() && sh != nil && sh.Primary == l.id() &&
+		(sh.PrimaryIncarnation == l.node.Incarnation() || l.h.w.opt.Guards.Off(guards.Incarnation)) &&
+		l.node.LeaseValid() && l.node.Fenced(s) == nil
+}
+
+// client sends commands to its own process until that ends.
+func (p *plane) client(no uint64) {
+	l := p.l
+	w := l.h.w
+	rng := newSource(w.opt.Seed, uint64(time.Since(w.start))+1000*no+uint64(len(l.h.name)))
+	select {
+	case <-l.node.Ready():
+	case <-l.ended:
+		return
+	}
+	for w.sleep(rng.between(5*time.Millisecond, 60*time.Millisecond), l.ended) && l.stopped() {
+		p.command(rng, rng.intn(slotsInPlay))
+	}
+}
+
+// command runs one, as the server does: check, execute under the partition's
+// lock, check again, reply. It may be held up at any point.
+func (p *plane) command(rng *source, s int) {
+	l := p.l
+	w := l.h.w
+	p.locks[s] <- struct{}{}
+	if !l.serves(s) {
+		<-p.locks[s]
+		return
+	}
+	before := l.node.View()
+	p.dawdle(rng)
+	// It runs at this instant.
+	other := w.check.othersServing(l, s)
+	if l.dead.Load() {
+		<-p.locks[s]
+		return
+	}
+	if n := <-p.keys[s]; rng.chance(0.9) {
+		p.keys[s] <- 0
+	} else {
+		p.keys[s] <- n + 1
+	}
+	stamp, tenure, at := before.Stamp(s), before.Owner(s).Tenure, time.Since(w.start)
+	p.dawdle(rng)
+	<-p.locks[s]
+	if rng.chance(0.1) {
+		p.dawdle(rng)
+	}
+	if !p.mayReply(s, tenure, stamp) {
+		w.count("replies dropped")
+		return
+	}
+	w.count("commands")
+	if other != nil {
+		w.violate("%s acknowledged a command on slot %d that ran at %.4f, when %s served the slot", l.h.name, s, at.Seconds(), other.h.name)
+	}
+}
+
+// mayReply is the check after a command, before its reply leaves.
+func (p *plane) mayReply(s int, tenure, stamp uint64) bool {
+	l := p.l
+	off := l.h.w.opt.Guards
+	if l.dead.Load() {
+		return false
+	}
+	if off.Off(guards.PostCheck) {
+		return true
+	}
+	if !l.node.LeaseValid() {
+		return false
+	}
+	if l.node.Gave(s, stamp) || off.Off(guards.PostStamp) {
+		return true
+	}
+	st := l.node.View()
+	sh := st.Owner(s)
+	return sh != nil && sh.Primary == l.id() && sh.PrimaryIncarnation == l.node.Incarnation() && sh.Tenure == tenure && st.Stamp(s) == stamp
+}
+
+// dawdle holds a command up, mostly not at all.
+func (p *plane) dawdle(rng *source) {
+	if rng.chance(0.01) {
+		p.l.h.w.sleep(rng.between(time.Millisecond, 6*time.Second), p.l.ended)
+	}
+	p.l.stopped()
+}
