@@ -71,7 +71,10 @@ func openDir(path string, log *slog.Logger) (*Stores, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
-	l, err := OpenLog(filepath.Join(path, logFile))
+	file := filepath.Join(path, logFile)
+	_, err := os.Lstat(file)
+	fresh := errors.Is(err, os.ErrNotExist)
+	l, err := OpenLog(file)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func openDir(path string, log *slog.Logger) (*Stores, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), l.Close())
 	}
-	return &Stores{Log: l.guardedLog, Stable: l.Stable, Snaps: snaps, guard: l.guard, close: l.Close}, nil
+	return &Stores{Log: l.guardedLog, Stable: l.Stable, Snaps: snaps, Fresh: fresh, guard: l.guard, close: l.Close}, nil
 }
 
 // List implements Factory.

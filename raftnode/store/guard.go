@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -23,25 +22,27 @@ type guard struct {
 	log    raft.LogStore
 	stable raft.StableStore
 
-	running atomic.Int64 // writes in flight
-	since   atomic.Int64 // ns of start when the oldest of them began
-
-	start  time.Time
 	failed chan struct{}
-	mu     sync.Mutex // guards err
-	err    error
+
+	mu      sync.Mutex
+	err     error
+	running map[uint64]time.Time // when each write in flight began
+	next    uint64
 }
 
 func newGuard(log raft.LogStore, stable raft.StableStore) *guard {
-	return &guard{log: log, stable: stable, start: time.Now(), failed: make(chan struct{})}
+	return &guard{log: log, stable: stable, failed: make(chan struct{}), running: map[uint64]time.Time{}}
 }
 
-// WriteAge is how long the running write has taken; 0 if none runs.
+// WriteAge is how long the oldest running write has taken; 0 if none runs.
 func (g *guard) WriteAge() time.Duration {
-	if since := g.since.Load(); since != 0 {
-		return time.Since(g.start) - time.Duration(since)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var age time.Duration
+	for _, began := range g.running {
+		age = max(age, time.Since(began))
 	}
-	return 0
+	return age
 }
 
 // Failed closes when a write has failed; the process must not go on.
@@ -56,22 +57,25 @@ func (g *guard) Err() error {
 
 // write runs one write.
 func (g *guard) write(what string, do func() error) error {
-	if err := g.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPoisoned, err)
+	g.mu.Lock()
+	if g.err != nil {
+		defer g.mu.Unlock()
+		return fmt.Errorf("%w: %w", ErrPoisoned, g.err)
 	}
-	if g.running.Add(1) == 1 {
-		g.since.Store(max(1, int64(time.Since(g.start))))
-	}
+	id := g.next
+	g.next++
+	g.running[id] = time.Now()
+	g.mu.Unlock()
+
 	err := do()
-	if g.running.Add(-1) == 0 {
-		g.since.Store(0)
-	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.running, id)
 	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("%s: %w", what, err)
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.err == nil {
 		g.err = err
 		close(g.failed)
@@ -105,33 +109,32 @@ func (g guardedLog) StoreLogs(ls []*raft.Log) error {
 // DeleteRange implements raft.LogStore. Deletion goes on from the end that
 // leaves no hole if it is interrupted: a prefix upwards, a suffix downwards.
 func (g guardedLog) DeleteRange(lo, hi uint64) error {
-	return g.write("delete log entries", func() error {
-		first, err := g.log.FirstIndex()
-		if err != nil {
+	first, err := g.log.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := g.log.LastIndex()
+	if err != nil {
+		return err
+	}
+	suffix := hi >= last && lo > first
+	lo, hi = max(lo, first), min(hi, last)
+	for first != 0 && lo <= hi {
+		from, to := lo, min(hi, lo+deleteChunk-1)
+		if suffix {
+			from, to = max(lo, hi-min(hi, deleteChunk-1)), hi
+		}
+		// Each chunk is a write of its own, also for the age of the running one.
+		if err := g.write("delete log entries", func() error { return g.log.DeleteRange(from, to) }); err != nil {
 			return err
 		}
-		last, err := g.log.LastIndex()
-		if err != nil {
-			return err
+		if suffix {
+			hi = from - 1
+		} else {
+			lo = to + 1
 		}
-		suffix := hi >= last && lo > first
-		lo, hi = max(lo, first), min(hi, last)
-		for lo <= hi && first != 0 {
-			from, to := lo, min(hi, lo+deleteChunk-1)
-			if suffix {
-				from, to = max(lo, hi-min(hi, deleteChunk-1)), hi
-			}
-			if err := g.log.DeleteRange(from, to); err != nil {
-				return err
-			}
-			if suffix {
-				hi = from - 1
-			} else {
-				lo = to + 1
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Set implements raft.StableStore.

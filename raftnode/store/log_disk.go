@@ -27,9 +27,13 @@ func OpenLog(path string) (l *Log, err error) {
 			l, err = nil, fmt.Errorf("open %s: %w: %v", path, ErrCorrupt, r)
 		}
 	}()
-	bolt, err := raftboltdb.New(raftboltdb.Options{
-		Path: path, BoltOptions: boltOptions(), MsgpackUseNewTimeFormat: true,
-	})
+	opts := boltOptions()
+	// Commits don't write the list of free pages, which grows with every burst;
+	// opening scans for them instead.
+	opts.NoFreelistSync = true
+	// Growing the map waits for readers; this is address space, not memory.
+	opts.InitialMmapSize = 64 << 20
+	bolt, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: opts, MsgpackUseNewTimeFormat: true})
 	if err != nil {
 		return nil, boltErr("open "+path, err)
 	}

@@ -133,7 +133,8 @@ func (m *Memory) Open(cluster string, gen uint64) (*Stores, error) {
 	key := DirInfo{cluster, gen}
 	m.mu.Lock()
 	d := m.dirs[key]
-	if d == nil {
+	fresh := d == nil
+	if fresh {
 		d = &memDir{mem: m, data: raft.NewInmemStore()}
 		m.dirs[key] = d
 	}
@@ -144,7 +145,7 @@ func (m *Memory) Open(cluster string, gen uint64) (*Stores, error) {
 	d.open = true
 	m.mu.Unlock()
 	g := newGuard(memLog{d}, memStable{d})
-	s := &Stores{Log: guardedLog{g}, Stable: guardedStable{g}, Snaps: memSnapStore{d}, guard: g}
+	s := &Stores{Log: guardedLog{g}, Stable: guardedStable{g}, Snaps: memSnapStore{d}, Fresh: fresh, guard: g}
 	s.close = func() error {
 		m.mu.Lock()
 		defer m.mu.Unlock()

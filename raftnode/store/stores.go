@@ -28,8 +28,18 @@ type Stores struct {
 	Log    raft.LogStore
 	Stable raft.StableStore
 	Snaps  raft.SnapshotStore
+	// Fresh: the directory was made by this Open. If the generation was in use
+	// before, its votes and entries are lost, and nothing may vote under it.
+	Fresh bool
 	*guard
 	close func() error
+}
+
+// CheckSnapshots reads the newest snapshot to its end. A leader that can't open
+// it can't help a follower that needs it, and doesn't notice by itself.
+func (s *Stores) CheckSnapshots() error {
+	_, err := newestSnapshot(s.Snaps)
+	return err
 }
 
 // Close releases the directory. Raft must be down.
