@@ -164,7 +164,7 @@ func commandHelp(c *Ctx) {
 		"GETKEYSANDFLAGS <full-command>",
 		"    Return the keys and the access flags from a full Redis command.",
 		"HELP",
-		"    Prints this help.",
+		"    Print this help.",
 	}
 	c.Array(len(lines))
 	for _, l := range lines {
