@@ -14,6 +14,7 @@ import (
 // Bounds on what strangers can make a node hold.
 const (
 	maxHandshakes = 64
+	maxFromOne    = 16 // handshakes of one address that isn't this machine's
 	maxIncoming   = 4096
 )
 
@@ -40,6 +41,7 @@ type Endpoint struct {
 	conns    map[*Conn]struct{}
 	incoming int // accepted ones, including those still shaking hands
 	shaking  int
+	from     map[string]int // handshakes by remote address
 	closed   bool
 }
 
@@ -55,7 +57,7 @@ func New(cfg Config) *Endpoint {
 	if cfg.Admit == nil {
 		cfg.Admit = func(Kind, Identity, Want) error { return nil }
 	}
-	return &Endpoint{cfg: cfg, handlers: map[Kind]*handler{}, conns: map[*Conn]struct{}{}}
+	return &Endpoint{cfg: cfg, handlers: map[Kind]*handler{}, conns: map[*Conn]struct{}{}, from: map[string]int{}}
 }
 
 // Handle sets who serves incoming connections of a kind, in place of whoever
@@ -121,7 +123,7 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 				return nil
 			}
 		}
-		if !e.enter() {
+		if !e.enter(c) {
 			// A few bytes on a fresh connection don't block.
 			c.SetDeadline(time.Now().Add(10 * time.Millisecond))
 			refuseEarly(c, statusBusy)
@@ -133,28 +135,46 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // enter takes a place for an incoming connection, if there is one.
-func (e *Endpoint) enter() bool {
+func (e *Endpoint) enter(c net.Conn) bool {
+	host := stranger(c)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.shaking >= maxHandshakes || e.incoming >= maxIncoming {
+	if e.shaking >= maxHandshakes || e.incoming >= maxIncoming || e.from[host] >= maxFromOne {
 		return false
 	}
 	e.shaking++
 	e.incoming++
+	if host != "" {
+		e.from[host]++
+	}
 	return true
+}
+
+// shaken gives back a connection's place among the handshakes.
+func (e *Endpoint) shaken(c net.Conn) {
+	host := stranger(c)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shaking--
+	if host == "" {
+		return
+	}
+	if e.from[host]--; e.from[host] == 0 {
+		delete(e.from, host)
+	}
+}
+
+// stranger is where a connection comes from; "" for this machine.
+func stranger(c net.Conn) string {
+	if loopback(c.RemoteAddr()) {
+		return ""
+	}
+	return hostOf(c.RemoteAddr())
 }
 
 // accept runs one incoming connection to its end.
 func (e *Endpoint) accept(ctx context.Context, nc net.Conn) {
-	shaking := true
-	shaken := func() {
-		if shaking {
-			e.mu.Lock()
-			e.shaking--
-			e.mu.Unlock()
-			shaking = false
-		}
-	}
+	shaken := sync.OnceFunc(func() { e.shaken(nc) })
 	defer func() {
 		shaken()
 		e.mu.Lock()

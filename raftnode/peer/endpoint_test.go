@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,7 @@ type node struct {
 
 type nodeConfig struct {
 	name, cluster, secret string
+	port                  string // to listen on, if not the network's usual one
 	network               peer.Network
 	admit                 func(peer.Kind, peer.Identity, peer.Want) error
 }
@@ -49,6 +51,9 @@ func start(t *testing.T, c nodeConfig) *node {
 	addr := "127.0.0.1:0"
 	if _, mem := c.network.(*memnet.Host); mem {
 		addr = ":1"
+	}
+	if c.port != "" {
+		addr = c.port
 	}
 	ln, err := c.network.Listen(addr)
 	if err != nil {
@@ -236,6 +241,30 @@ func TestSilentStrangersAreDroppedAndBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
+	})
+}
+
+func TestOneAddressCannotTakeAllHandshakes(t *testing.T) {
+	bubble(t, func(t *testing.T, m *memnet.Net) {
+		b := start(t, nodeConfig{name: "b", network: remoteNet{m.Host("b")}, port: ":1", secret: "s"})
+		var wg sync.WaitGroup
+		var busy atomic.Int64
+		for range 40 {
+			c, err := m.Host("a").Dial(t.Context(), b.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				defer c.Close()
+				if got, _ := io.ReadAll(c); len(got) > 0 {
+					busy.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := busy.Load(); n != 40-16 {
+			t.Errorf("%d were told that the node is busy", n)
+		}
 	})
 }
 
