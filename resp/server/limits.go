@@ -5,7 +5,7 @@ import "time"
 // Limits are the settings that may change while the server runs. A value is
 // never changed once it was handed out.
 type Limits struct {
-	MaxClients   int           // 0 = 10000
+	MaxClients   int           // 0 = no limit
 	Timeout      time.Duration // an idle client is disconnected; 0 = never
 	TCPKeepAlive time.Duration // 0 = off
 

@@ -225,6 +225,9 @@ func (s *Session) perform(spec *command.Spec, args [][]byte) {
 		}
 		return
 	}
+	if keyed {
+		s.stamp()
+	}
 	detached := mask == 0 || spec.Flags&command.Detached != 0
 	if detached && mask != 0 {
 		s.srv.cfg.Keyspace.Unlock(mask)

@@ -57,7 +57,8 @@ const errChangingHands = "TRYAGAIN The hash slot is changing hands"
 // enter locks the partitions and, for a keyed call in cluster mode, asks the
 // router until the answer is final, then the gate. If the call may run it
 // returns "" with the partitions locked; otherwise the error text, with
-// nothing locked. gated tells that the gate refused, not the router.
+// nothing locked. gated tells that the gate refused, not the router. The right
+// under which the call may run is s.granted: whoever runs it calls stamp.
 func (s *Session) enter(keyed bool, mask uint64, flags command.Flags) (text string, gated bool) {
 	ks, router := s.srv.cfg.Keyspace, s.srv.cfg.Router
 	var until time.Time
@@ -78,9 +79,8 @@ func (s *Session) enter(keyed bool, mask uint64, flags command.Flags) (text stri
 				}
 				continue
 			}
-			if text = v.Err; text == "" {
-				s.stamp(v.Stamp)
-			}
+			text = v.Err
+			s.granted = v.Stamp
 		}
 		if text == "" && s.srv.cfg.Gate != nil {
 			text = s.srv.cfg.Gate(flags)
@@ -115,9 +115,13 @@ func (s *Session) park(wait <-chan struct{}, until time.Time) string {
 	return ""
 }
 
-// stamp remembers under which right a command runs, until its reply leaves.
-func (s *Session) stamp(st command.Stamp) {
-	n := len(s.stamps)
+// stamp remembers under which right a keyed command runs, until its reply
+// leaves.
+func (s *Session) stamp() {
+	if s.srv.cfg.Router == nil {
+		return
+	}
+	st, n := s.granted, len(s.stamps)
 	// A batch mostly stays in few slots; one that doesn't is confirmed with
 	// some stamps twice.
 	for i := n - 1; i >= 0 && i >= n-8; i-- {

@@ -42,6 +42,7 @@ type Session struct {
 	keys     []int
 	query    command.Query
 	subjects [][]byte // the keys themselves, for Query.Missing
+	granted  command.Stamp
 	stamps   []command.Stamp
 	now      time.Time // read at the start of a batch and after every command
 

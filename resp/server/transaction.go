@@ -24,7 +24,6 @@ type queued struct {
 	cross   bool
 	keyed   bool
 	channel bool
-	asking  bool
 }
 
 // TransactionSpecs are the commands of transactions.
@@ -132,7 +131,7 @@ func (s *Session) queue(spec *command.Spec, args [][]byte) {
 		s.tx.queue = append(s.tx.queue, queued{
 			spec: spec, args: clone(args, size),
 			mask: mask, slot: s.query.Slot, cross: s.query.CrossSlot, keyed: keyed,
-			channel: s.query.Channel, asking: spec.Flags&command.Asking != 0,
+			channel: s.query.Channel,
 		})
 		s.tx.flags |= spec.Flags
 	}
@@ -171,6 +170,9 @@ func (s *Session) execTransaction(spec *command.Spec, args [][]byte) {
 	// the commands run: nobody can change them in between.
 	mark := s.w.Len()
 	locked := mask | s.watch.Mask()
+	if keyed {
+		s.stamp()
+	}
 	switch {
 	case s.tx.failed:
 		s.w.Error("EXECABORT Transaction discarded because of previous errors.")
@@ -191,7 +193,8 @@ func (s *Session) execTransaction(spec *command.Spec, args [][]byte) {
 }
 
 // gather makes one query of the queued commands and returns the partitions
-// they need.
+// they need. What MIGRATE and RESTORE-ASKING may do by themselves they may not
+// inside EXEC, as in Redis: the exemption would hold for the others too.
 func (s *Session) gather() (mask uint64, keyed bool) {
 	q := &s.query
 	*q = command.Query{Missing: q.Missing, ReadOnly: s.readOnly.Load(), TLS: s.peer.TLS, Asking: s.asking, Channel: true}
@@ -212,8 +215,6 @@ func (s *Session) gather() (mask uint64, keyed bool) {
 		q.CrossSlot = q.CrossSlot || c.cross || c.slot != q.Slot
 		q.Write = q.Write || c.spec.Flags&command.Write != 0
 		q.Channel = q.Channel && c.channel
-		q.Migrate = q.Migrate || c.spec.Name == "migrate"
-		q.Asking = q.Asking || c.asking
 		s.keys, _ = c.spec.AppendKeys(s.keys[:0], c.args)
 		for _, k := range s.keys {
 			s.subjects = append(s.subjects, c.args[k])
@@ -291,7 +292,8 @@ func (s *Session) reenter(rest []queued, locked uint64) (refused string) {
 	case v.Wait != nil: // can't be waited for here: half of it has run
 		return errChangingHands
 	case v.Err == "":
-		s.stamp(v.Stamp)
+		s.granted = v.Stamp
+		s.stamp()
 	}
 	return v.Err
 }
