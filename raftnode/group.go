@@ -32,6 +32,7 @@ type group struct {
 
 	mu         sync.Mutex
 	voter      *voterRaft
+	promoting  bool          // an empty directory is being made
 	feedLeader fsm.NodeID    // as the voter that feeds us says
 	feedHeard  time.Duration // clock, last frame
 	feedTerm   uint64
@@ -119,19 +120,48 @@ func appendFormer(former []string, cluster string) []string {
 // observer's stream otherwise.
 func (g *group) start() error {
 	n := g.n
+	if g.ctx.Err() != nil {
+		return errRetired
+	}
 	n.mu.Lock()
 	ms := n.meta.Membership
 	n.mu.Unlock()
 	if ms.Generation != 0 {
-		// Only a founder bootstraps, and only once: a directory that was lost
-		// must not come back as an empty voter.
-		if err := g.startVoter(ms.Generation, g.joinIndex == 0 && !ms.Founded); err != nil {
+		if err := g.resumeVoter(&ms); err != nil {
 			return err
 		}
 	}
 	g.wg.Go(func() { g.observe(g.ctx) })
 	g.wg.Go(func() { g.reconcile(g.ctx) })
 	return nil
+}
+
+// resumeVoter runs Raft in the directory of a generation that ran before. A
+// directory that was lost, or is damaged, is not repaired: its votes and
+// entries can't be trusted, so the node follows as an observer until the
+// leader gives it a new generation.
+func (g *group) resumeVoter(ms *store.Membership) error {
+	n := g.n
+	// Only a founder bootstraps, and only once.
+	bootstrap := g.joinIndex == 0 && !ms.Founded
+	err := g.startVoter(ms.Generation, bootstrap, !bootstrap)
+	if !errors.Is(err, errLostLog) && !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
+	others := false
+	for _, p := range ms.Peers {
+		others = others || p.ID != n.Self()
+	}
+	if !others {
+		return fmt.Errorf("%w; no other node of the cluster is known to follow: restore the directory from a backup, or remove it to begin anew", err)
+	}
+	n.log.Error("this node's part of the raft log is lost; following as an observer", "generation", ms.Generation, "err", err)
+	if err := n.cfg.Stores.SetAside(g.cluster, ms.Generation); err != nil {
+		return fmt.Errorf("put raft directory aside: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.saveMetaLocked(func(m *store.Metadata) { m.Membership.Generation = 0 })
 }
 
 // stop ends everything the membership runs and waits for it.
@@ -161,6 +191,9 @@ func (g *group) raft() *voterRaft {
 func serverID(id fsm.NodeID, gen uint64) raft.ServerID {
 	return raft.ServerID(transport.Address(id, gen))
 }
+
+// errLostLog: a voter's directory came back empty.
+var errLostLog = errors.New("raft log lost")
 
 // parseServer takes a Raft server id apart.
 func parseServer(id raft.ServerID) (fsm.NodeID, uint64, bool) {
@@ -197,9 +230,15 @@ func (g *group) raftConfig(gen uint64) *raft.Config {
 // without, Raft waits quietly for a leader.
 func (g *group) startVoter(gen uint64, bootstrap bool) error {
 	n := g.n
+	if g.ctx.Err() != nil {
+		return errRetired
+	}
 	stores, err := n.cfg.Stores.Open(g.cluster, gen)
 	if err != nil {
 		return fmt.Errorf("open raft directory %s/%d: %w", g.cluster, gen, err)
+	}
+	if resume && stores.Fresh {
+		return errors.Join(fmt.Errorf("%w: raft directory %s/%d is empty", errLostLog, g.cluster, gen), stores.Close())
 	}
 	conf := g.raftConfig(gen)
 	v := &voterRaft{gen: gen, stores: stores}
@@ -228,14 +267,13 @@ func (g *group) startVoter(gen uint64, bootstrap bool) error {
 	ctx, cancel := context.WithCancel(g.ctx)
 	v.cancel = cancel
 	g.mu.Lock()
-	g.voter = v
-	g.mu.Unlock()
-	if f := v.raft.GetConfiguration(); f.Error() == nil {
-		// Nobody else could win: don't wait for an election timeout.
-		if s := f.Configuration().Servers; len(s) == 1 && s[0].ID == conf.LocalID && s[0].Suffrage == raft.Voter {
-			v.trans.Inject(&raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: conf.ProtocolVersion, ID: []byte(conf.LocalID), Addr: []byte(conf.LocalID)}})
-		}
+	if g.ctx.Err() != nil || g.voter != nil {
+		// Nobody would stop it any more.
+		g.mu.Unlock()
+		g.shutdown(v)
+		return errRetired
 	}
+	g.voter = v
 	v.wg.Go(func() { g.lead(ctx, v) })
 	v.wg.Go(func() {
 		select {
@@ -245,8 +283,18 @@ func (g *group) startVoter(gen uint64, bootstrap bool) error {
 		}
 	})
 	v.wg.Go(func() { g.rescueStaleTail(ctx, v) })
+	g.mu.Unlock()
+	if f := v.raft.GetConfiguration(); f.Error() == nil {
+		// Nobody else could win: don't wait for an election timeout.
+		if s := f.Configuration().Servers; len(s) == 1 && s[0].ID == conf.LocalID && s[0].Suffrage == raft.Voter {
+			v.trans.Inject(&raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: conf.ProtocolVersion, ID: []byte(conf.LocalID), Addr: []byte(conf.LocalID)}})
+		}
+	}
 	return nil
 }
+
+// errRetired: the membership has ended, so nothing is started in it.
+var errRetired = errors.New("the membership has ended")
 
 // stopVoter ends the Raft instance, if one runs, and waits for it.
 func (g *group) stopVoter() {
@@ -303,7 +351,7 @@ func (g *group) rescueStaleTail(ctx context.Context, v *voterRaft) {
 			err := v.stores.Log.DeleteRange(from, last)
 			err = errors.Join(err, v.trans.Close(), v.stores.Close())
 			if err == nil && g.ctx.Err() == nil {
-				err = g.startVoter(v.gen, false)
+				err = g.startVoter(v.gen, false, false)
 			}
 			if err != nil && g.ctx.Err() == nil {
 				g.n.fail(fmt.Errorf("cut stale log tail: %w", err))
@@ -413,9 +461,21 @@ func (n *Node) handlePromote(_ context.Context, from peer.Identity, in *promoteR
 	if g == nil || g.cluster != in.Cluster || g.attempt != in.Attempt {
 		return nil, peer.Errorf("moved", "not a member of that cluster under that attempt")
 	}
-	if v := g.raft(); v != nil {
+	g.mu.Lock()
+	v, busy := g.voter, g.promoting
+	g.promoting = busy || v == nil
+	g.mu.Unlock()
+	switch {
+	case v != nil:
 		return &promoteReply{Generation: v.gen}, nil
+	case busy:
+		return nil, peer.Errorf("busy", "a Raft directory is being made")
 	}
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.promoting = false
+	}()
 	n.mu.Lock()
 	if n.g != g || g.retired.Load() {
 		n.mu.Unlock()
@@ -433,7 +493,11 @@ func (n *Node) handlePromote(_ context.Context, from peer.Identity, in *promoteR
 	if err != nil {
 		return nil, err
 	}
-	if err := g.startVoter(gen, false); err != nil {
+	err = g.startVoter(gen, false, false)
+	if errors.Is(err, errRetired) {
+		return nil, peer.Errorf("moved", "membership just ended")
+	}
+	if err != nil {
 		n.fail(err)
 		return nil, err
 	}
