@@ -228,7 +228,7 @@ func (g *group) raftConfig(gen uint64) *raft.Config {
 // startVoter opens (or makes) the directory of a generation and runs Raft in
 // it. With bootstrap an empty one becomes a cluster of this node alone;
 // without, Raft waits quietly for a leader.
-func (g *group) startVoter(gen uint64, bootstrap bool) error {
+func (g *group) startVoter(gen uint64, bootstrap, resume bool) error {
 	n := g.n
 	if g.ctx.Err() != nil {
 		return errRetired

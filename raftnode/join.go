@@ -388,6 +388,18 @@ func (n *Node) runIntent(ctx context.Context, in *store.Intent) error {
 // enter is the commit point: from the synced record on this node is a member
 // of the other cluster, and its private log is put aside, never carried along.
 func (n *Node) enter(ctx context.Context, in *store.Intent, out *joinReply) error {
+	if err := n.replaceMembership(in, out); err != nil {
+		return err
+	}
+	if err := n.waitView(ctx, func(st *fsm.State) bool { return st.Index() >= out.Index && st.Node(n.Self()) != nil }); err != nil {
+		return &JoinError{Text: "the join is committed, but the configuration has not arrived here yet"}
+	}
+	return nil
+}
+
+func (n *Node) replaceMembership(in *store.Intent, out *joinReply) error {
+	n.moving <- struct{}{}
+	defer func() { <-n.moving }()
 	old := n.group()
 	oldGen := old.generation()
 	n.mu.Lock()
@@ -427,14 +439,11 @@ func (n *Node) enter(ctx context.Context, in *store.Intent, out *joinReply) erro
 	n.lease.drop()
 	err = g.start()
 	n.unseal()
-	if err != nil {
+	if err != nil && !errors.Is(err, errRetired) {
 		n.fail(err)
 		return err
 	}
 	n.log.Info("joined", "cluster", g.cluster, "index", out.Index)
-	if err := n.waitView(ctx, func(st *fsm.State) bool { return st.Index() >= out.Index && st.Node(n.Self()) != nil }); err != nil {
-		return &JoinError{Text: "the join is committed, but the configuration has not arrived here yet"}
-	}
 	return nil
 }
 

@@ -224,6 +224,11 @@ func (n *Node) becomeSolo(g *group, why string, hard bool, epoch uint64) error {
 	if !g.retired.CompareAndSwap(false, true) {
 		return nil
 	}
+	n.moving <- struct{}{}
+	defer func() { <-n.moving }()
+	if n.group() != g {
+		return nil
+	}
 	gen := g.generation()
 	g.stop()
 	n.lease.drop()
@@ -252,7 +257,7 @@ func (n *Node) becomeSolo(g *group, why string, hard bool, epoch uint64) error {
 		}
 	}
 	n.unseal()
-	if err := next.start(); err != nil {
+	if err := next.start(); err != nil && !errors.Is(err, errRetired) {
 		n.fail(err)
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"conclave/fsm"
 	"conclave/raftnode"
 	"conclave/raftnode/peer"
@@ -210,7 +212,32 @@ func (s tapStores) Open(cluster string, gen uint64) (*store.Stores, error) {
 	if s.l.dead.Load() {
 		return nil, errDead
 	}
-	return s.Memory.Open(cluster, gen)
+	st, err := s.Memory.Open(cluster, gen)
+	if err == nil {
+		st.Stable = tapStable{st.Stable, s.l}
+	}
+	return st, err
+}
+
+// tapStable crashes the process when term or vote can't be saved, as the
+// library does by a panic. What a crashed process saves is lost.
+type tapStable struct {
+	raft.StableStore
+	l *life
+}
+
+func (s tapStable) Set(k, v []byte) error { return s.saved(s.StableStore.Set(k, v)) }
+
+func (s tapStable) SetUint64(k []byte, v uint64) error {
+	return s.saved(s.StableStore.SetUint64(k, v))
+}
+
+func (s tapStable) saved(err error) error {
+	if err != nil && !s.l.dead.Load() {
+		s.l.h.w.tracef("%s stopped by Raft: %v", s.l.h.name, err)
+		s.l.h.crash()
+	}
+	return nil
 }
 
 func (s tapStores) SetAside(cluster string, gen uint64) error {

@@ -33,7 +33,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestSimulation lives SEEDS lives (default 50) from seed FROM (default 1), or
-// the one SEED, whose trace is then printed with the nodes' logs.
+// the one SEED, whose trace is then printed with the nodes' logs. With SURVEY set
+// it goes on after a violation and prints no traces.
 func TestSimulation(t *testing.T) {
 	if seed := number(t, "SEED", 0); seed != 0 {
 		res := live(t, sim.Options{Seed: seed, Logs: func(s string) { fmt.Println(s) }})
@@ -42,6 +43,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
+	survey := os.Getenv("SURVEY") != ""
 	seeds, from := number(t, "SEEDS", 50), number(t, "FROM", 1)
 	var next atomic.Uint64
 	next.Store(from)
@@ -50,12 +52,14 @@ func TestSimulation(t *testing.T) {
 		for shard := range 2 {
 			t.Run(strconv.Itoa(shard), func(t *testing.T) {
 				t.Parallel()
-				for !t.Failed() {
+				for !t.Failed() || survey {
 					seed := next.Add(1) - 1
 					if seed >= from+seeds {
 						return
 					}
-					if res := live(t, sim.Options{Seed: seed}); res.Violation != "" {
+					if res := live(t, sim.Options{Seed: seed}); res.Violation != "" && survey {
+						t.Errorf("SEED=%d: %s", seed, res.Violation)
+					} else if res.Violation != "" {
 						t.Errorf("SEED=%d: %s", seed, res)
 					} else if testing.Verbose() {
 						t.Logf("seed %d: %v", seed, res.Counts)
