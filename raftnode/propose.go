@@ -68,8 +68,8 @@ func (n *Node) waitUnsealed(ctx context.Context) error {
 // proposeAs brings one entry to the leader until it is decided or ctx ends.
 func (n *Node) proposeAs(ctx context.Context, g *group, e *fsm.Entry) (fsm.Result, error) {
 	raw := e.Encode(nil)
-	if len(raw) > fsm.MaxEntry {
-		return fsm.Result{}, fmt.Errorf("operation of %d bytes: the limit is %d", len(raw), fsm.MaxEntry)
+	if _, err := fsm.DecodeEntry(raw); err != nil {
+		return fsm.Result{}, fmt.Errorf("not proposed: %w", err)
 	}
 	maybe := false
 	var last error
@@ -135,6 +135,11 @@ func isRemote(err error) bool {
 // applied. The private log of a node that is joining takes nothing; sealing
 // exempts its own first entries.
 func (n *Node) commit(ctx context.Context, g *group, v *voterRaft, raw []byte, sealing bool) (res fsm.Result, mayHave bool, err error) {
+	// Whatever can't be decoded would stop every node, for good, once it is
+	// committed.
+	if _, err := fsm.DecodeEntry(raw); err != nil {
+		return fsm.Result{}, false, fmt.Errorf("not proposed: %w", err)
+	}
 	if !sealing && !n.seal.enter() {
 		return fsm.Result{}, false, ErrJoining
 	}

@@ -47,9 +47,7 @@ const (
 // Decide is the redirection table of Redis Cluster, in its order.
 func Decide(f *Facts) Action {
 	switch {
-	case !f.Assigned && !f.Importing:
-		return NotServed
-	case !f.Assigned && !f.Asking:
+	case !f.Assigned:
 		return NotServed
 	case f.CrossSlot:
 		return CrossSlot

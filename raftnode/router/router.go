@@ -45,6 +45,11 @@ var _ command.Router = (*Router)(nil)
 
 // Route implements command.Router.
 func (r *Router) Route(q *command.Query) command.Verdict {
+	// The fence before the view: it is lifted only after the view that shows
+	// the outcome is published, so "not fenced, and the view says mine" means
+	// that the slot has not left. The other way round an old view could be
+	// trusted after the slot was drained and given away.
+	fence := r.src.Fenced(q.Slot)
 	st := r.src.View()
 	self := r.src.Self()
 	owner := st.Owner(q.Slot)
@@ -52,10 +57,10 @@ func (r *Router) Route(q *command.Query) command.Verdict {
 	// A restart ends a tenure: until the configuration names this process the
 	// slot is ours in name only.
 	rightful := mine && owner.PrimaryIncarnation == r.src.Incarnation()
-	if rightful && !q.CrossSlot && !st.Open(self) && r.src.Fenced(q.Slot) == nil && r.src.LeaseValid() && r.src.Covered() {
+	if rightful && !q.CrossSlot && !st.Open(self) && fence == nil && r.src.LeaseValid() && r.src.Covered() {
 		return serve(q.Slot, st, owner)
 	}
-	return r.slow(q, st, self, owner, rightful)
+	return r.slow(q, fence, st, self, owner, rightful)
 }
 
 func serve(slot int, st *fsm.State, owner *fsm.Shard) command.Verdict {
@@ -63,7 +68,7 @@ func serve(slot int, st *fsm.State, owner *fsm.Shard) command.Verdict {
 }
 
 // slow gathers all facts.
-func (r *Router) slow(q *command.Query, st *fsm.State, self fsm.NodeID, owner *fsm.Shard, rightful bool) command.Verdict {
+func (r *Router) slow(q *command.Query, fence <-chan struct{}, st *fsm.State, self fsm.NodeID, owner *fsm.Shard, rightful bool) command.Verdict {
 	s := r.src.Settings()
 	f := Facts{
 		Assigned: owner != nil && st.OwnerNode(q.Slot) != nil, CrossSlot: q.CrossSlot, Write: q.Write, Channel: q.Channel,
@@ -76,7 +81,6 @@ func (r *Router) slow(q *command.Query, st *fsm.State, self fsm.NodeID, owner *f
 	to, migrating := st.Migrating(self, q.Slot)
 	_, f.Importing = st.Importing(self, q.Slot)
 	f.Migrating = migrating
-	fence := r.src.Fenced(q.Slot)
 	f.Changing = fence != nil
 	covered := r.src.Covered()
 	f.Down = !covered || (f.Mine || f.Importing && q.Asking) && (!f.Primary || !r.src.LeaseValid())
@@ -89,7 +93,8 @@ func (r *Router) slow(q *command.Query, st *fsm.State, self fsm.NodeID, owner *f
 	case Serve:
 		return serve(q.Slot, st, owner)
 	case ServeImporter:
-		return command.Verdict{Stamp: command.Stamp{Slot: int32(q.Slot), Tenure: me.Tenure}}
+		// The complement marks what ran on the importer.
+		return command.Verdict{Stamp: command.Stamp{Slot: ^int32(q.Slot), Owner: st.Stamp(q.Slot), Tenure: me.Tenure}}
 	case ServeReplica:
 		return command.Verdict{}
 	case Wait:
@@ -158,16 +163,24 @@ func (r *Router) Confirm(s command.Stamp) bool {
 	}
 	st := r.src.View()
 	self := r.src.Self()
-	slot := int(s.Slot)
+	slot, importing := int(s.Slot), false
+	if s.Slot < 0 {
+		slot, importing = int(^s.Slot), true
+	}
 	sh := st.Owner(slot)
-	if sh == nil || sh.Primary != self {
+	mine := sh != nil && sh.Primary == self
+	if !mine {
 		sh = st.ShardOf(self)
 	}
 	if sh == nil || sh.Primary != self || sh.Tenure != s.Tenure || sh.PrimaryIncarnation != r.src.Incarnation() {
 		return false
 	}
-	if s.Owner != 0 && st.Stamp(slot) != s.Owner && !r.src.Gave(slot, s.Owner) {
-		return false
+	if st.Stamp(slot) != s.Owner {
+		// The slot changed hands since: fine if this node gave it, or if it
+		// came to the importer.
+		if importing && !mine || !importing && !r.src.Gave(slot, s.Owner) {
+			return false
+		}
 	}
 	return r.src.LeaseValid()
 }
