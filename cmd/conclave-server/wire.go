@@ -17,6 +17,7 @@ import (
 	"conclave/cmd/internal/version"
 	"conclave/kv"
 	kvcommands "conclave/kv/commands"
+	"conclave/kv/migrate"
 	"conclave/resp/command"
 	"conclave/resp/commands"
 	"conclave/resp/server"
@@ -25,11 +26,12 @@ import (
 // rooms are what one node is built of. This file is the only one that knows
 // all of them: they are made bottom-up and stopped top-down.
 type rooms struct {
-	cfg    *config.Store
-	log    *slog.Logger
-	store  *kv.Store
-	server *server.Server
-	node   *clusterRooms // nil outside cluster mode
+	cfg     *config.Store
+	log     *slog.Logger
+	store   *kv.Store
+	server  *server.Server
+	node    *clusterRooms // nil outside cluster mode
+	migrate *migrate.Pool
 
 	limits atomic.Pointer[server.Limits]
 	stop   context.CancelFunc
@@ -40,7 +42,8 @@ type rooms struct {
 func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func()) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &rooms{cfg: cfg, log: log, stop: stop}
+	r := &rooms{cfg: cfg, log: log, stop: stop, migrate: migrate.New(nil)}
+	defer r.migrate.Close()
 	c := cfg.Current()
 
 	r.store = kv.New(kv.Config{Databases: c.Databases})
@@ -100,6 +103,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 	case err = <-failed:
 	}
 	stop()
+	r.migrate.Close() // or a client in MIGRATE would be waited for
 	clients.Wait()
 	return err
 }
@@ -123,12 +127,12 @@ func (r *rooms) newServer() error {
 	deps := commands.Deps{
 		Server: r.server, Directives: r.cfg, Log: r.log, Version: version.Version,
 		ConfigFile: r.cfg.File(), Executable: exe, Cluster: c.ClusterEnabled, Databases: c.Databases,
-		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: storeDebug{r.store},
+		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: kvcommands.Debug{Store: r.store},
 		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}},
 	}
 	families := kvcommands.Specs(kvcommands.Deps{
 		Store: r.store, Cluster: c.ClusterEnabled,
-		MaxBulkLen: func() int64 { return r.cfg.Current().ProtoMaxBulkLen },
+		MaxBulkLen: func() int64 { return r.cfg.Current().ProtoMaxBulkLen }, Migrate: r.migrate,
 	})
 	families = append(families, command.Specs(), r.server.TransactionSpecs())
 	if r.node != nil {
@@ -275,7 +279,10 @@ func (p *passwords) Authenticate(user string, password []byte) bool {
 
 func (r *rooms) dataset() commands.Dataset {
 	s := r.store.Stats()
-	d := commands.Dataset{Bytes: r.store.Bytes(), Dirty: s.Dirty, ExpiredKeys: s.Expired, Hits: s.Hits, Misses: s.Misses}
+	d := commands.Dataset{
+		Bytes: r.store.Bytes(), Dirty: s.Dirty, ExpiredKeys: s.Expired, Hits: s.Hits, Misses: s.Misses,
+		StalePercent: s.StalePercent, TimeCapCycles: s.TimeCapped, CycleMillis: s.CycleTime.Milliseconds(),
+	}
 	for db := range r.store.Databases() {
 		d.Keys += r.store.DBStats(db).Keys
 	}
@@ -290,36 +297,3 @@ func (r *rooms) keyspaceInfo(b []byte) []byte {
 	}
 	return b
 }
-
-// storeDebug shows the store to DEBUG and MEMORY USAGE.
-type storeDebug struct{ store *kv.Store }
-
-func (s storeDebug) Usage(db int, key []byte, _ int, nowMs int64) (int64, bool) {
-	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
-	if !ok {
-		return 0, false
-	}
-	return e.Size(), true
-}
-
-func (s storeDebug) Object(db int, key []byte, nowMs int64) (string, bool) {
-	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
-	if !ok {
-		return "", false
-	}
-	idle := e.Idle()
-	return fmt.Sprintf("0 refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		e.Encoding(), e.Len()+1, (nowMs/1000-idle)&(1<<24-1), idle), true
-}
-
-func (s storeDebug) DigestValue(db int, key []byte, nowMs int64) [20]byte {
-	e, ok := s.store.DB(db, nowMs).Lookup(key, kv.Quiet)
-	if !ok {
-		return [20]byte{}
-	}
-	return e.Digest()
-}
-
-func (s storeDebug) Digest(nowMs int64) [20]byte { return s.store.Digest(nowMs) }
-
-func (s storeDebug) SetActiveExpire(on bool) { s.store.SetActiveExpire(on) }
