@@ -30,6 +30,8 @@ type group struct {
 
 	observer *machine // fed by a voter's stream while voter is nil or behind
 
+	changing turn // whose it is to change Raft's configuration, on the leader
+
 	mu         sync.Mutex
 	voter      *voterRaft
 	promoting  bool          // an empty directory is being made
@@ -55,7 +57,7 @@ type voterRaft struct {
 }
 
 func (n *Node) newGroup(cluster string, attempt, joinIndex uint64) *group {
-	g := &group{n: n, cluster: cluster, attempt: attempt, joinIndex: joinIndex}
+	g := &group{n: n, cluster: cluster, attempt: attempt, joinIndex: joinIndex, changing: newTurn()}
 	g.ctx, g.cancel = context.WithCancel(n.ctx)
 	g.observer = newMachine(func(st *fsm.State) { n.publish(g, st) }, n.fail)
 	return g
@@ -106,10 +108,10 @@ func (n *Node) foundSolo(why string, ended bool) (*group, error) {
 	return g, nil
 }
 
-// appendFormer remembers the clusters that ended here; old ones are dropped.
-func appendFormer(former []string, cluster string) []string {
+// appendFormer remembers what ended here, clusters or ids; old ones are dropped.
+func appendFormer[T any](former []T, ended T) []T {
 	const keep = 64
-	former = append(former[:len(former):len(former)], cluster)
+	former = append(former[:len(former):len(former)], ended)
 	if len(former) > keep {
 		former = former[len(former)-keep:]
 	}

@@ -255,9 +255,12 @@ func (n *Node) handleAttempt(_ context.Context, _ peer.Identity, in *attemptRequ
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
-	case in.Node != n.meta.NodeID:
-		// RESET HARD changed the id: whoever was here under the old one is gone.
+	case in.Node != n.meta.NodeID && slices.Contains(n.meta.FormerIDs, in.Node):
+		// RESET HARD changed the id.
 		return &attemptReply{State: "dead"}, nil
+	case in.Node != n.meta.NodeID:
+		// Somebody else's old address.
+		return &attemptReply{State: "unknown"}, nil
 	case n.meta.Membership.ClusterID == in.Cluster && n.meta.Membership.Attempt == in.Attempt:
 		return &attemptReply{State: "member"}, nil
 	case n.meta.Intent != nil && n.meta.Intent.TargetCluster == in.Cluster && n.meta.Intent.Attempt == in.Attempt:

@@ -398,8 +398,8 @@ func (n *Node) enter(ctx context.Context, in *store.Intent, out *joinReply) erro
 }
 
 func (n *Node) replaceMembership(in *store.Intent, out *joinReply) error {
-	n.moving <- struct{}{}
-	defer func() { <-n.moving }()
+	n.moving.take(context.Background())
+	defer n.moving.release()
 	old := n.group()
 	oldGen := old.generation()
 	n.mu.Lock()

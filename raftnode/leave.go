@@ -224,8 +224,8 @@ func (n *Node) becomeSolo(g *group, why string, hard bool, epoch uint64) error {
 	if !g.retired.CompareAndSwap(false, true) {
 		return nil
 	}
-	n.moving <- struct{}{}
-	defer func() { <-n.moving }()
+	n.moving.take(context.Background())
+	defer n.moving.release()
 	if n.group() != g {
 		return nil
 	}
@@ -236,6 +236,7 @@ func (n *Node) becomeSolo(g *group, why string, hard bool, epoch uint64) error {
 	if hard {
 		n.mu.Lock()
 		err := n.saveMetaLocked(func(m *store.Metadata) {
+			m.FormerIDs = appendFormer(m.FormerIDs, m.NodeID)
 			m.NodeID, m.ShardID = fsm.NodeID(n.cfg.NewID()), fsm.ShardID(n.cfg.NewID())
 		})
 		id := n.meta.NodeID

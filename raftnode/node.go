@@ -100,8 +100,8 @@ type Node struct {
 	meta store.Metadata // guarded by mu; saved before it takes effect
 	g    *group         // the present membership; nil only before Run
 
-	seal   seal          // set while a join is in flight
-	moving chan struct{} // holds a token while the membership is being replaced
+	seal   seal // set while a join is in flight
+	moving turn // held while the membership is being replaced
 	join   joinState
 	seq    atomic.Uint64
 	lease  leaseState
@@ -132,7 +132,7 @@ func New(cfg Config) *Node {
 	n := &Node{cfg: cfg, log: cfg.Log, fatal: make(chan error, 1), ready: make(chan struct{})}
 	n.rng.Rand = mrand.New(mrand.NewPCG(cfg.Rand(), cfg.Rand()))
 	n.changed.ch = make(chan struct{})
-	n.moving = make(chan struct{}, 1)
+	n.moving = newTurn()
 	n.view.Store(fsm.Empty())
 	n.soft.init()
 	n.lease.init(cfg.Clock)

@@ -5,6 +5,22 @@ import (
 	"sync"
 )
 
+// turn is a lock that is waited for no longer than a context lasts.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t turn) release() { <-t }
+
 // seal keeps proposals out of a private log that is about to be left. A
 // proposal is inside while it is being handed to Raft; who seals waits for
 // those, and a barrier then covers what they handed over. Nobody waits with a

@@ -23,7 +23,8 @@ type peerState struct {
 	heard   time.Duration // clock of the leader
 	wallMs  int64
 	applied uint64
-	gen     uint64
+	gen     uint64        // of its Raft directory
+	genAt   time.Duration // clock; since when
 	offset  int64
 	keys    int64
 	addr    string
@@ -85,6 +86,9 @@ func (s *softState) heardFrom(now time.Duration, wallMs int64, h *heartbeat, add
 	defer s.mu.Unlock()
 	p := s.peerLocked(h.Node)
 	p.heard, p.wallMs = now, wallMs
+	if p.gen != h.Generation {
+		p.genAt = now
+	}
 	p.applied, p.gen, p.offset, p.keys = h.RaftApplied, h.Generation, h.Offset, h.Keys
 	if addr != "" {
 		p.addr = addr
@@ -166,6 +170,17 @@ func (s *softState) caughtUp(now time.Duration, id fsm.NodeID, gen, commit uint6
 	defer s.mu.Unlock()
 	p := s.peers[id]
 	return p != nil && now-p.heard < 2*time.Second && p.gen == gen && p.applied+lag >= commit && p.applied > 0
+}
+
+// otherServer reports that a node has been running another Raft directory than
+// this, or none, for so long that it won't be a matter of messages under way.
+func (s *softState) otherServer(now time.Duration, id fsm.NodeID, gen uint64) bool {
+	const settle = 2 * time.Second
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.peers[id]
+	return p != nil && s.leaderSince != never && p.heard > s.leaderSince && now-p.heard < time.Second &&
+		p.gen != gen && now-max(p.genAt, s.leaderSince) > settle
 }
 
 // askDue limits how often a silent member is asked about its attempt.

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"conclave/fsm"
+	"conclave/raftnode/peer"
 )
 
 // The voter manager: one goroutine that lives exactly as long as this node
@@ -200,7 +201,12 @@ func (g *group) askAttempt(ctx context.Context, v *voterRaft, m *fsm.Node) {
 	defer cancel()
 	var out attemptReply
 	in := &attemptRequest{Cluster: g.cluster, Node: m.ID, Attempt: m.Attempt}
-	if err := g.n.call(actx, m.ID, methodAttempt, in, &out); err != nil || out.State != "dead" {
+	addr, ok := g.n.addrOf(m.ID)
+	if !ok {
+		return
+	}
+	// Whoever answers there: a node that changed its id says so.
+	if err := g.n.client.Call(actx, addr, peer.Want{}, methodAttempt, in, &out); err != nil || out.State != "dead" {
 		return
 	}
 	g.n.log.Info("dropping a member that left", "node", m.ID, "attempt", m.Attempt)
@@ -225,6 +231,10 @@ func (g *group) put(ctx context.Context, v *voterRaft, op fsm.Op) error {
 // stepVoters makes at most one change of Raft's configuration.
 func (g *group) stepVoters(ctx context.Context, v *voterRaft, st *fsm.State, now time.Duration) error {
 	n := g.n
+	if !g.changing.take(ctx) {
+		return ctx.Err()
+	}
+	defer g.changing.release()
 	servers, err := raftServers(v)
 	if err != nil {
 		return err
@@ -245,6 +255,10 @@ func (g *group) stepVoters(ctx context.Context, v *voterRaft, st *fsm.State, now
 				return nil
 			}
 			n.log.Info("removing a Raft server that is no member", "node", id, "generation", s.Gen)
+			return n.removeServer(v, id)
+		case id != n.Self() && n.soft.otherServer(now, id, s.Gen), s.Suffrage != raft.Voter && m.Suffrage == fsm.Observer:
+			// It stopped that Raft instance and won't start it again.
+			n.log.Info("removing a Raft server that isn't running", "node", id, "generation", s.Gen)
 			return n.removeServer(v, id)
 		case s.Suffrage == raft.Voter:
 			voters++
@@ -403,38 +417,49 @@ func (g *group) addVoter(ctx context.Context, v *voterRaft, id fsm.NodeID, gen u
 // only voter is about to leave.
 func (n *Node) addAnyVoter(ctx context.Context, g *group, v *voterRaft, without fsm.NodeID) error {
 	for ctx.Err() == nil {
-		servers, err := raftServers(v)
-		if err != nil {
+		done, err := n.stepAnyVoter(ctx, g, v, without)
+		if done || err != nil {
 			return err
-		}
-		now, catching := n.cfg.Clock.Mono(), false
-		for id, s := range servers {
-			switch {
-			case id == without:
-			case s.Suffrage == raft.Voter:
-				return nil
-			case n.soft.caughtUp(now, id, s.Gen, v.raft.CommitIndex()):
-				if err := g.addVoter(ctx, v, id, s.Gen); err != nil {
-					return err
-				}
-			default:
-				catching = true
-			}
-		}
-		if !catching {
-			pick := g.pickVoter(v.machine.current(), servers, now, without)
-			if pick == nil {
-				return errors.New("no other member can be reached")
-			}
-			if err := g.promote(ctx, v, pick); err != nil {
-				return err
-			}
 		}
 		if !sleepCtx(ctx, 20*time.Millisecond) {
 			break
 		}
 	}
 	return ctx.Err()
+}
+
+// stepAnyVoter is one step of addAnyVoter; the voter manager rests meanwhile.
+func (n *Node) stepAnyVoter(ctx context.Context, g *group, v *voterRaft, without fsm.NodeID) (done bool, err error) {
+	if !g.changing.take(ctx) {
+		return false, ctx.Err()
+	}
+	defer g.changing.release()
+	servers, err := raftServers(v)
+	if err != nil {
+		return false, err
+	}
+	now, catching := n.cfg.Clock.Mono(), false
+	for id, s := range servers {
+		switch {
+		case id == without:
+		case s.Suffrage == raft.Voter:
+			return true, nil
+		case n.soft.caughtUp(now, id, s.Gen, v.raft.CommitIndex()):
+			if err := g.addVoter(ctx, v, id, s.Gen); err != nil {
+				return false, err
+			}
+		default:
+			catching = true
+		}
+	}
+	if catching {
+		return false, nil
+	}
+	pick := g.pickVoter(v.machine.current(), servers, now, without)
+	if pick == nil {
+		return false, errors.New("no other member can be reached")
+	}
+	return false, g.promote(ctx, v, pick)
 }
 
 // removeServer takes a node's Raft server away, whatever its generation; none

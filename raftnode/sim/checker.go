@@ -23,7 +23,7 @@ type checker struct {
 	nextKeep uint16
 	meets    []meet
 	leaves   []leave
-	forgot   map[membership]time.Duration
+	forgot   map[membership]forgotten
 }
 
 type version struct {
@@ -59,6 +59,13 @@ type leave struct {
 	open         bool
 }
 
+// forgotten is a FORGET that was answered OK: begun at, and done in every state
+// from index on.
+type forgotten struct {
+	at    time.Duration
+	index uint64
+}
+
 type membership struct {
 	cluster string
 	node    fsm.NodeID
@@ -68,7 +75,7 @@ type membership struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, hashes: map[version]uint64{}, checked: map[version]bool{}, tokens: map[string]promise{},
-		keeps: map[uint16]keep{}, nextKeep: slotsInPlay, forgot: map[membership]time.Duration{},
+		keeps: map[uint16]keep{}, nextKeep: slotsInPlay, forgot: map[membership]forgotten{},
 	}
 }
 
@@ -145,9 +152,9 @@ func (c *checker) view(l *life, last, st *fsm.State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range st.Nodes() {
-		at, ok := c.forgot[membership{st.ClusterID(), m.ID, m.Attempt}]
-		if ok {
-			c.w.violate("%s: view %d shows %s under an attempt forgotten at %.4f", l.h.name, st.Index(), c.w.hostOf(m.ID), at.Seconds())
+		f, ok := c.forgot[membership{st.ClusterID(), m.ID, m.Attempt}]
+		if ok && st.Index() >= f.index {
+			c.w.violate("%s: view %d shows %s under an attempt forgotten at %.4f", l.h.name, st.Index(), c.w.hostOf(m.ID), f.at.Seconds())
 		}
 	}
 	if last != nil && last.ClusterID() == st.ClusterID() {
@@ -173,7 +180,7 @@ func (c *checker) comebacks(l *life, last, st *fsm.State) {
 		var at time.Duration
 		for k, when := range c.forgot {
 			if k.cluster == st.ClusterID() && k.node == m.ID {
-				at = max(at, when)
+				at = max(at, when.at)
 			}
 		}
 		if at == 0 {
@@ -299,12 +306,13 @@ func (c *checker) forgetting(st *fsm.State, id fsm.NodeID) func(l *life, err err
 	r := st.Node(id)
 	return func(l *life, err error) {
 		done()
-		if err != nil || r == nil || l.dead.Load() || l.cluster() != st.ClusterID() {
+		now := l.node.View()
+		if err != nil || r == nil || l.dead.Load() || now.ClusterID() != st.ClusterID() {
 			return
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.forgot[membership{st.ClusterID(), id, r.Attempt}] = begin
+		c.forgot[membership{st.ClusterID(), id, r.Attempt}] = forgotten{begin, now.Index()}
 	}
 }
 

@@ -26,6 +26,7 @@ func (c *checker) rest() {
 		}
 		calm = 0
 		if time.Since(begin) > restTime {
+			c.dump()
 			c.w.violate("no rest after %v without faults: %s", restTime, why)
 			return
 		}
@@ -33,6 +34,23 @@ func (c *checker) rest() {
 	c.w.tracef("at rest")
 	c.promises()
 	c.usable()
+}
+
+// dump writes everybody's state into the trace.
+func (c *checker) dump() {
+	for _, h := range c.w.hosts {
+		l := h.now()
+		if l == nil {
+			continue
+		}
+		st, s := l.node.View(), l.node.Status()
+		c.w.tracef("%s: cluster %.6s (view %.6s) index %d, %s, leader %s, term %d, generation %d, voters %d/%d, lease %d ms, joining %v", h.name,
+			l.cluster(), st.ClusterID(), st.Index(), s.Role, c.w.hostOf(s.Leader), s.Term, l.meta.Load().Membership.Generation,
+			s.Voters, s.VotersWanted, s.LeaseRemainingMs, s.Joining)
+		for _, m := range st.Nodes() {
+			c.w.tracef("    %s attempt %d generation %d suffrage %d flags %d address %s", c.w.hostOf(m.ID), m.Attempt, m.Generation, m.Suffrage, m.Flags, m.IP)
+		}
+	}
 }
 
 // unrest says why the world isn't at rest, "" if it is.

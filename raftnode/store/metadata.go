@@ -19,6 +19,9 @@ type Metadata struct {
 	Membership Membership `json:"membership"`
 	Intent     *Intent    `json:"intent,omitempty"` // a join that has begun and not ended
 	Former     []string   `json:"former,omitempty"` // clusters it was the sole member of when it left
+	// FormerIDs are ids that it gave up: whoever asks for one learns that it is
+	// gone.
+	FormerIDs []fsm.NodeID `json:"former_ids,omitempty"`
 	// Recovered: a lost quorum was rebuilt offline from this directory; the next
 	// leadership says so in the log.
 	Recovered bool              `json:"recovered,omitempty"`
@@ -60,6 +63,7 @@ type Intent struct {
 func (m Metadata) Clone() Metadata {
 	m.Membership.Peers = slices.Clone(m.Membership.Peers)
 	m.Former = slices.Clone(m.Former)
+	m.FormerIDs = slices.Clone(m.FormerIDs)
 	m.Extra = maps.Clone(m.Extra)
 	if m.Intent != nil {
 		in := *m.Intent
