@@ -56,7 +56,7 @@ func (n *Node) serveFeed(ctx context.Context, c *peer.Conn) {
 	defer ping.Stop()
 	first := true
 	for {
-		entries, whole, more := v.machine.since(index)
+		entries, whole, more := g.front.since(index)
 		switch {
 		case whole != nil && whole.Index() == 0:
 			// Nothing replayed yet: nothing to tell.
@@ -140,12 +140,12 @@ func readFrame(r *bufio.Reader, buf []byte) (kind byte, payload []byte, err erro
 	return h[0], buf, nil
 }
 
-// observe keeps the observer's state fed while this node is no voter, or one
-// that doesn't hear the leader yet.
+// observe keeps the front fed by another voter while this node doesn't lead:
+// an observer by any, a voter by the leader.
 func (g *group) observe(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) && g.n.View().Index() > 0 {
-			// Raft feeds this node.
+		if _, leads := g.leads(); leads {
+			// Nobody knows earlier what is committed.
 			if !sleepCtx(ctx, pingEvery) {
 				return
 			}
@@ -168,11 +168,19 @@ func (g *group) observe(ctx context.Context) {
 	}
 }
 
-// feeder picks the voter to follow: a random one of the view's, or, while none
-// is known and every fourth time, the saved peers (voters stand first) and the
-// seeds in turn.
+// feeder picks whom to follow. A voter follows the leader; an observer a random
+// voter of its view, or, while none is known and every fourth time, the saved
+// peers (voters stand first) and the seeds in turn.
 func (g *group) feeder(i int) (string, fsm.NodeID) {
 	n := g.n
+	if g.votes() {
+		id := g.leader()
+		if id == "" || id == n.Self() {
+			return "", ""
+		}
+		addr, _ := n.addrOf(id)
+		return addr, id
+	}
 	var all []peerAddr
 	for _, m := range n.View().Nodes() {
 		if m.Suffrage == fsm.Voter && m.ID != n.Self() {
@@ -208,6 +216,13 @@ func (g *group) feeder(i int) (string, fsm.NodeID) {
 	return p.Addr, p.ID
 }
 
+// votes reports whether this node is a full voter, not one that catches up.
+func (g *group) votes() bool {
+	v := g.raft()
+	r := g.n.View().Node(g.n.Self())
+	return v != nil && r != nil && r.Suffrage == fsm.Voter && r.Generation == v.gen
+}
+
 var errGap = errors.New("gap in the stream")
 
 // followOne follows one voter until the stream breaks or Raft takes over.
@@ -221,8 +236,8 @@ func (g *group) followOne(ctx context.Context, addr string, id fsm.NodeID) error
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
 	defer stop()
-	from := g.observer.current().Index()
-	if c.Remote.Recovery > g.observer.current().RecoveryEpoch() {
+	from := g.front.current().Index()
+	if c.Remote.Recovery > g.front.current().RecoveryEpoch() {
 		from = 0 // what was applied here may not be part of the rebuilt history
 	}
 	var b [8]byte
@@ -233,7 +248,7 @@ func (g *group) followOne(ctx context.Context, addr string, id fsm.NodeID) error
 	r := bufio.NewReaderSize(c, 64<<10)
 	var buf []byte
 	for {
-		if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) {
+		if _, leads := g.leads(); leads || g.votes() && g.leader() != id {
 			return nil
 		}
 		if err := c.SetReadDeadline(time.Now().Add(feedTimeout)); err != nil {
@@ -261,15 +276,13 @@ func (g *group) takeFrame(kind byte, p []byte) error {
 		if st.ClusterID() != g.cluster {
 			return fmt.Errorf("streamed state of cluster %s", st.ClusterID())
 		}
-		if newer(st, g.observer.current()) {
-			g.observer.reset(st)
-		}
+		g.front.adopt(st, nil)
 	case frameEntry:
 		if len(p) < 16 {
 			return errors.New("short entry frame")
 		}
 		e := feedEntry{binary.BigEndian.Uint64(p), binary.BigEndian.Uint64(p[8:]), bytes.Clone(p[16:])}
-		ok, err := g.observer.follow(e)
+		ok, err := g.front.follow(e)
 		if err != nil {
 			n.fail(err)
 			return err

@@ -28,7 +28,10 @@ type group struct {
 	epoch     uint64 // config epoch that a solo cluster starts with (RESET SOFT keeps it)
 	retired   atomic.Bool
 
-	observer *machine // fed by a voter's stream while voter is nil or behind
+	// front is the newest committed state this node has, from its own Raft
+	// instance or from another voter's stream: a follower's Raft hears of the
+	// last commit only with the next append, up to 0.2 s later.
+	front *machine
 
 	changing turn // whose it is to change Raft's configuration, on the leader
 
@@ -59,7 +62,7 @@ type voterRaft struct {
 func (n *Node) newGroup(cluster string, attempt, joinIndex uint64) *group {
 	g := &group{n: n, cluster: cluster, attempt: attempt, joinIndex: joinIndex, changing: newTurn()}
 	g.ctx, g.cancel = context.WithCancel(n.ctx)
-	g.observer = newMachine(func(st *fsm.State) { n.publish(g, st) }, n.fail)
+	g.front = newMachine(func(st *fsm.State, _ []feedEntry) { n.publish(g, st) }, n.fail)
 	return g
 }
 
@@ -244,7 +247,7 @@ func (g *group) startVoter(gen uint64, bootstrap, resume bool) error {
 	}
 	conf := g.raftConfig(gen)
 	v := &voterRaft{gen: gen, stores: stores}
-	v.machine = newMachine(func(st *fsm.State) { n.publish(g, st) }, n.fail)
+	v.machine = newMachine(g.front.adopt, n.fail)
 	v.trans = transport.New(transport.Config{
 		Endpoint: n.endpoint, Self: string(conf.LocalID), Want: g.cluster,
 		Resolve: g.resolve, Entries: stores.Log, Log: n.log.With("sub", "raft"),
@@ -385,14 +388,6 @@ func (g *group) leads() (*voterRaft, bool) {
 	return v, v != nil && v.raft.State() == raft.Leader
 }
 
-// machineNow is the machine whose state is furthest.
-func (g *group) machineNow() *machine {
-	if v := g.raft(); v != nil && !newer(g.observer.current(), v.machine.current()) {
-		return v.machine
-	}
-	return g.observer
-}
-
 // reconcile follows what the configuration says of this node's suffrage: a
 // voter whose generation was set back to observer stops its Raft instance.
 // Being absent from the view is no reason to act: an old log may be replaying;
@@ -426,9 +421,7 @@ func (g *group) becomeObserver(v *voterRaft) {
 	n.log.Info("no voter any more: following as an observer", "generation", v.gen)
 	st := v.machine.current()
 	g.shutdown(v)
-	if newer(st, g.observer.current()) {
-		g.observer.reset(st)
-	}
+	g.front.adopt(st, nil)
 	n.mu.Lock()
 	if n.g != g {
 		n.mu.Unlock()
@@ -436,7 +429,10 @@ func (g *group) becomeObserver(v *voterRaft) {
 	}
 	err := n.saveMetaLocked(func(m *store.Metadata) {
 		m.Membership.Generation = 0
-		m.Membership.Peers = toPeers(peersOf(st))
+		// A log that was never replayed knows nobody.
+		if peers := peersOf(st); len(peers) > 0 {
+			m.Membership.Peers = toPeers(peers)
+		}
 	})
 	n.mu.Unlock()
 	if err != nil {

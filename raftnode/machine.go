@@ -21,10 +21,13 @@ type feedEntry struct {
 // one that missed more gets the whole state (below 1 MiB).
 const ringSize = 4096
 
-// machine is one replica of the state machine. Raft feeds a voter's, the
-// stream from a voter feeds an observer's. Its state only moves forward.
+// machine is one replica of the state machine. Raft feeds the one it runs on;
+// a group's front is fed by that and by the stream from another voter,
+// whichever is ahead. A front's state only moves forward.
 type machine struct {
-	publish func(*fsm.State) // called under mu, in order
+	// publish is told of each new state, in order, with the entries that led
+	// to it (none after a restore). Called under mu.
+	publish func(*fsm.State, []feedEntry)
 	fatal   func(error)
 
 	mu    sync.Mutex
@@ -33,7 +36,7 @@ type machine struct {
 	more  chan struct{}
 }
 
-func newMachine(publish func(*fsm.State), fatal func(error)) *machine {
+func newMachine(publish func(*fsm.State, []feedEntry), fatal func(error)) *machine {
 	return &machine{publish: publish, fatal: fatal, state: fsm.Empty(), more: make(chan struct{})}
 }
 
@@ -49,16 +52,22 @@ func (m *machine) applyLocked(index uint64, data []byte) (fsm.Result, error) {
 		return res, fmt.Errorf("state differs from the leader's at index %d", index)
 	}
 	m.state = next
-	if len(m.ring) >= 2*ringSize {
-		m.ring = append(m.ring[:0:0], m.ring[len(m.ring)-ringSize:]...)
-	}
-	m.ring = append(m.ring, feedEntry{prev, index, data})
+	m.rememberLocked(feedEntry{prev, index, data})
 	return res, nil
 }
 
-// wakeLocked publishes the state and wakes the feeds.
-func (m *machine) wakeLocked() {
-	m.publish(m.state)
+// rememberLocked keeps entries for observers.
+func (m *machine) rememberLocked(es ...feedEntry) {
+	if len(m.ring) >= 2*ringSize {
+		m.ring = append(m.ring[:0:0], m.ring[len(m.ring)-ringSize:]...)
+	}
+	m.ring = append(m.ring, es...)
+}
+
+// wakeLocked publishes the state and wakes the feeds. applied is how many of
+// the youngest entries are new.
+func (m *machine) wakeLocked(applied int) {
+	m.publish(m.state, m.ring[len(m.ring)-applied:])
 	close(m.more)
 	m.more = make(chan struct{})
 }
@@ -72,7 +81,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	out := make([]any, len(logs))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	changed := false
+	applied := 0
 	for i, l := range logs {
 		if l.Type != raft.LogCommand {
 			continue
@@ -87,10 +96,10 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 			return out
 		}
 		out[i] = res
-		changed = true
+		applied++
 	}
-	if changed {
-		m.wakeLocked()
+	if applied > 0 {
+		m.wakeLocked(applied)
 	}
 	return out
 }
@@ -118,7 +127,27 @@ func (m *machine) reset(st *fsm.State) {
 	defer m.mu.Unlock()
 	m.state = st
 	m.ring = nil
-	m.wakeLocked()
+	m.wakeLocked(0)
+}
+
+// adopt takes over the state of another machine of this node if it is newer:
+// what the local Raft instance applied, or a former one left.
+func (m *machine) adopt(st *fsm.State, entries []feedEntry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !newer(st, m.state) {
+		return
+	}
+	for len(entries) > 0 && entries[0].prev < m.state.Index() {
+		entries = entries[1:]
+	}
+	if len(entries) > 0 && entries[0].prev == m.state.Index() {
+		m.rememberLocked(entries...)
+	} else {
+		m.ring, entries = nil, nil
+	}
+	m.state = st
+	m.wakeLocked(len(entries))
 }
 
 // follow applies one streamed entry on an observer. It returns false if there
@@ -135,7 +164,7 @@ func (m *machine) follow(e feedEntry) (bool, error) {
 	if _, err := m.applyLocked(e.index, e.data); err != nil {
 		return false, err
 	}
-	m.wakeLocked()
+	m.wakeLocked(1)
 	return true, nil
 }
 

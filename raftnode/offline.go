@@ -48,7 +48,7 @@ func Inspect(meta store.Meta, f store.Factory) (*Report, error) {
 
 // read replays snapshot and log into r.
 func (r *Report) read(s *store.Stores) error {
-	m := newMachine(func(*fsm.State) {}, func(error) {})
+	m := newMachine(func(*fsm.State, []feedEntry) {}, func(error) {})
 	snaps, err := s.Snaps.List()
 	if err != nil {
 		return fmt.Errorf("list snapshots: %w", err)
@@ -132,7 +132,7 @@ func Recover(meta store.Meta, f store.Factory, log *slog.Logger) (*Report, error
 	conf.Logger = raftlog.New(log)
 	_, trans := raft.NewInmemTransport(raft.ServerAddress(conf.LocalID))
 	alone := raft.Configuration{Servers: []raft.Server{{ID: conf.LocalID, Address: raft.ServerAddress(conf.LocalID)}}}
-	m := newMachine(func(*fsm.State) {}, func(error) {})
+	m := newMachine(func(*fsm.State, []feedEntry) {}, func(error) {})
 	err = raft.RecoverCluster(conf, m, s.Log, s.Stable, s.Snaps, trans, alone)
 	err = errors.Join(err, trans.Close(), s.Close())
 	if err != nil {
