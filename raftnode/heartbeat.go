@@ -21,9 +21,9 @@ const (
 func (n *Node) heartbeatLoop(ctx context.Context) {
 	for {
 		n.beat(ctx)
-		wait := beatEvery
 		left := time.Duration(n.lease.deadline.Load()) - n.cfg.Clock.Mono()
 		st := n.View()
+		wait := min(beatEvery, n.leaseTerm(st)/5)
 		if r := st.Node(n.Self()); left < n.leaseTerm(st)/2 || r == nil || r.Suffrage == fsm.Candidate || r.Has(fsm.Pending) {
 			wait = beatHurried
 		}

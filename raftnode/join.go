@@ -474,7 +474,7 @@ func (n *Node) handleJoin(ctx context.Context, from peer.Identity, in *joinReque
 	}
 	op := &fsm.Join{ClusterID: in.Cluster, Node: rec, Slots: in.Slots, Via: in.Via, HelloIndex: in.Index, Adopt: in.Adopt}
 	e := n.entry(op)
-	e.Request = fsm.Request{} // the attempt makes it idempotent
+	e.Request = fsm.Request{Origin: n.Self()} // the attempt makes it idempotent
 	raw := e.Encode(nil)
 	res, _, err := n.proposeOnce(ctx, g, raw)
 	if errors.Is(err, ErrJoining) {

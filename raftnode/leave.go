@@ -191,8 +191,7 @@ func (n *Node) Reset(ctx context.Context, hard bool) error {
 	replica := me != nil && !me.IsPrimary()
 	if me != nil && len(st.Nodes()) > 1 {
 		lctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		req := &forgetRequest{ID: me.ID, Attempt: g.attempt, By: me.ID}
-		err := n.askLeader(lctx, g, methodForget, req, func(ctx context.Context) *outcome { return n.forgetHere(ctx, req) })
+		err := n.signOff(lctx, g)
 		cancel()
 		var refusal *fsm.Refusal
 		switch {
@@ -215,6 +214,32 @@ func (n *Node) Reset(ctx context.Context, hard bool) error {
 		n.cfg.Data.Flush()
 	}
 	return n.waitView(ctx, func(st *fsm.State) bool { return st.Node(n.Self()) != nil })
+}
+
+// signOff gives up this node's slots and has the leader forget it. The slots go
+// first, as in any hand-over: somebody else may own them from the instant at
+// which the entry commits, and this node's view may be late. The request
+// doesn't say that the node asks for itself, so that a delayed one can't take
+// away what it was given since.
+func (n *Node) signOff(ctx context.Context, g *group) error {
+	for {
+		st := n.View()
+		me := st.Node(n.Self())
+		if me == nil {
+			return nil
+		}
+		if me.IsPrimary() && st.CountSlots(me.Shard) > 0 {
+			if err := n.giveFrom(ctx, me, &giveRequest{Slots: st.SlotsOf(me.Shard), By: me.ID}); err != nil {
+				return err
+			}
+		}
+		req := &forgetRequest{ID: me.ID, Attempt: g.attempt}
+		err := n.askLeader(ctx, g, methodForget, req, func(ctx context.Context) *outcome { return n.forgetHere(ctx, req) })
+		var refusal *fsm.Refusal
+		if !errors.As(err, &refusal) || refusal.Reason != fsm.OwnsSlots {
+			return err
+		}
+	}
 }
 
 // becomeSolo ends a membership and founds a one-node cluster without slots.

@@ -158,7 +158,7 @@ func (g *group) manage(ctx context.Context, v *voterRaft) error {
 	if err := g.judge(ctx, v, st, now); err != nil {
 		return err
 	}
-	return g.stepVoters(ctx, v, st, now)
+	return g.stepVoters(ctx, v)
 }
 
 // judge commits and clears the fail flag and asks pending and silent members
@@ -229,12 +229,13 @@ func (g *group) put(ctx context.Context, v *voterRaft, op fsm.Op) error {
 }
 
 // stepVoters makes at most one change of Raft's configuration.
-func (g *group) stepVoters(ctx context.Context, v *voterRaft, st *fsm.State, now time.Duration) error {
+func (g *group) stepVoters(ctx context.Context, v *voterRaft) error {
 	n := g.n
 	if !g.changing.take(ctx) {
 		return ctx.Err()
 	}
 	defer g.changing.release()
+	st, now := v.machine.current(), n.cfg.Clock.Mono()
 	servers, err := raftServers(v)
 	if err != nil {
 		return err
