@@ -32,8 +32,8 @@ func rooms() []room {
 		{name: "resp/server", ours: []string{"resp", "resp/command"}, why: "the server meets data and cluster through resp/command's interfaces only"},
 		{name: "resp/commands", ours: []string{"resp", "resp/command", "resp/server"}, why: "commands about the session know neither data nor cluster"},
 
-		{name: "kv/ds", why: "data structures know no Redis"},
-		{name: "kv", ours: []string{"kv/ds", "fsm/slot", "resp/command"}, why: "the store is below the server and beside the cluster; resp/command is the contract it implements"},
+		{name: "kv/ds/...", ours: []string{"kv/ds/..."}, why: "data structures know no Redis"},
+		{name: "kv", ours: []string{"kv/ds/...", "fsm/slot", "resp/command"}, why: "the store is below the server and beside the cluster; resp/command is the contract it implements"},
 		{name: "kv/persist", ours: []string{"kv", "kv/ds", "fsm/slot"}, why: "formats know the data, not who serves it"},
 		{name: "kv/repl", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "replication knows the data, not who serves it"},
 		{name: "kv/migrate", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "moving keys knows the data, not who serves it"},
