@@ -172,6 +172,15 @@ func (s *softState) caughtUp(now time.Duration, id fsm.NodeID, gen, commit uint6
 	return p != nil && now-p.heard < 2*time.Second && p.gen == gen && p.applied+lag >= commit && p.applied > 0
 }
 
+// runs notes a Raft directory that a node said it opened, until its next
+// heartbeat says so too.
+func (s *softState) runs(now time.Duration, id fsm.NodeID, gen uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.peerLocked(id)
+	p.gen, p.genAt, p.applied = gen, now, 0
+}
+
 // otherServer reports that a node has been running another Raft directory than
 // this, or none, for so long that it won't be a matter of messages under way.
 func (s *softState) otherServer(now time.Duration, id fsm.NodeID, gen uint64) bool {

@@ -384,6 +384,7 @@ func (g *group) promote(ctx context.Context, v *voterRaft, m *fsm.Node) error {
 	if err := n.call(cctx, m.ID, methodPromote, &promoteRequest{Cluster: g.cluster, Attempt: m.Attempt}, &out); err != nil {
 		return fmt.Errorf("promote %s: %w", m.ID, err)
 	}
+	n.soft.runs(n.cfg.Clock.Mono(), m.ID, out.Generation)
 	if err := g.put(ctx, v, &fsm.SetSuffrage{ID: m.ID, Attempt: m.Attempt, Generation: out.Generation, Suffrage: fsm.Candidate}); err != nil {
 		return err
 	}
