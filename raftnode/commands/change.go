@@ -211,7 +211,8 @@ func (b *batch) carryOut(ctx context.Context) (again bool) {
 	for i := range b.gives {
 		g := &b.gives[i]
 		if err := b.r.Plane.GiveSlots(ctx, g.slots.Ranges(), g.to, g.check); err != nil {
-			// A move of one slot is safe to repeat; of a list a part may be done.
+			// SETSLOT and FLUSHSLOTS are safe to repeat; of a list of slots a part
+			// may be done.
 			var refusal *fsm.Refusal
 			if errors.As(err, &refusal) && outdated(refusal) && len(b.steps) == 1 && g.check {
 				return true
@@ -223,20 +224,12 @@ func (b *batch) carryOut(ctx context.Context) (again bool) {
 	if len(ops) == 0 {
 		return false
 	}
-	var op fsm.Op = &fsm.Batch{Ops: ops}
-	if len(ops) == 1 {
-		op = ops[0]
-	}
-	res, err := b.r.Plane.Propose(ctx, op)
-	results := res.Sub
-	if len(ops) == 1 || res.Refusal != nil {
-		results = slices.Repeat([]fsm.Result{res}, len(ops))
-	}
+	results, err := b.r.propose(ctx, ops)
 	stale := len(b.gives) == 0
 	for i := range ops {
 		var failure error
 		switch {
-		case err != nil:
+		case i >= len(results) && err != nil:
 			failure, stale = err, false
 		case i >= len(results):
 			failure, stale = errors.New("no result for a part of the batch"), false
@@ -257,6 +250,33 @@ func (b *batch) carryOut(ctx context.Context) (again bool) {
 		}
 	}
 	return stale
+}
+
+// maxOps bounds one entry: the state machine takes no batch of more than twice
+// as many.
+const maxOps = 512
+
+// propose commits operations together and returns a result for each; after an
+// error there may be fewer.
+func (r *room) propose(ctx context.Context, ops []fsm.Op) (results []fsm.Result, err error) {
+	for len(ops) > 0 {
+		n := min(len(ops), maxOps)
+		var op fsm.Op = &fsm.Batch{Ops: ops[:n]}
+		if n == 1 {
+			op = ops[0]
+		}
+		res, err := r.Plane.Propose(ctx, op)
+		switch {
+		case err != nil:
+			return results, err
+		case n == 1 || res.Refusal != nil:
+			results = append(results, slices.Repeat([]fsm.Result{res}, n)...)
+		default:
+			results = append(results, res.Sub...)
+		}
+		ops = ops[n:]
+	}
+	return results, nil
 }
 
 // remaining is the operations of the steps that have not failed.

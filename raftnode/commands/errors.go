@@ -13,6 +13,7 @@ import (
 const (
 	errBadSlot  = "ERR Invalid or out of range slot"
 	errNoPlace  = "ERR This node has no place in the cluster's configuration yet; try again"
+	errFlush    = "ERR DB must be empty to perform CLUSTER FLUSHSLOTS."
 	errNotEmpty = "ERR To set a master the node must be empty and without assigned slots."
 )
 
@@ -93,6 +94,8 @@ func errorText(err error, subcommand string, self fsm.NodeID, slot int) string {
 		return fmt.Sprintf("ERR Node %s failed too recently and may still be serving; try again in %d ms", early.Node, early.RetryMs)
 	case errors.As(err, &join):
 		return "ERR " + join.Text
+	case errors.Is(err, raftnode.ErrKeysInSlot) && subcommand == "FLUSHSLOTS":
+		return errFlush
 	case errors.Is(err, raftnode.ErrKeysInSlot):
 		return keysInSlot(slot)
 	case errors.Is(err, raftnode.ErrUnknownOutcome):

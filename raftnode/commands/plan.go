@@ -122,12 +122,13 @@ func (r *room) planSlots(c *command.Ctx, st *fsm.State, me *fsm.Node, del bool, 
 
 func (r *room) planFlush(st *fsm.State, me *fsm.Node) step {
 	if r.Data.Keys() != 0 {
-		return wrong("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.")
+		return wrong(errFlush)
 	}
 	if !me.IsPrimary() || st.CountSlots(me.Shard) == 0 {
 		return step{}
 	}
-	return step{moves: true, slots: st.SlotsOf(me.Shard)}
+	// Keys may arrive until the slots are fenced.
+	return step{moves: true, slots: st.SlotsOf(me.Shard), check: true}
 }
 
 func planEpoch(c *command.Ctx, st *fsm.State, me *fsm.Node) step {
