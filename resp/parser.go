@@ -37,7 +37,8 @@ var ErrQueryLimit = errors.New("client-query-buffer-limit exceeded")
 // was only announced. It is owned by one goroutine.
 //
 // A reader takes room with Space, puts bytes there and reports them with Fed;
-// then Next gives the complete requests one after the other.
+// then Next gives the complete requests one after the other. Ahead and Peek look
+// at requests before it is their turn.
 type Parser struct {
 	MaxBulk  int64 // proto-max-bulk-len; 0 = 512 MiB
 	MaxQuery int   // client-query-buffer-limit; 0 = 1 GiB
@@ -50,33 +51,70 @@ type Parser struct {
 	left  int // bulk strings that are still to come; 0 = between requests
 	bulk  int // length of the bulk under way; -1 = its header is to come
 	full  bool
-	spans []span // of the request's arguments so far
+	lent  bool // reqs, spans and args belong to a Shared, and buf unless
+	grown bool // it became too small
+
+	reqs  []request // complete ones; those from next on are still to be returned
+	next  int
+	spans []span // of the arguments of reqs, and then of the request under way
+	first int    // the first of the latter
 	args  [][]byte
-	err   error
+	err   error // what follows reqs
 }
 
-// span is a part of the buffer, relative to the start of the request, which
-// may move before it is complete.
+// request is a complete one: where it begins in the buffer, and its arguments,
+// spans[from:to].
+type request struct{ start, from, to int }
+
+// span is a part of the buffer, relative to the start of its request, which
+// may move.
 type span struct{ from, to int }
 
 // Space returns the room for the next bytes, at least a few hundred. The
 // arguments that Next returned before are invalid from here on.
 func (p *Parser) Space() []byte {
-	if p.left == 0 && p.pos == len(p.buf) {
+	if p.idle() {
 		p.empty()
-	} else if p.start > 0 {
-		n := copy(p.buf, p.buf[p.start:])
-		p.buf = p.buf[:n]
-		p.pos -= p.start
-		p.seen -= p.start
-		p.start = 0
+	} else {
+		p.compact()
 	}
 	if cap(p.buf)-len(p.buf) < startBuffer/4 {
 		b := make([]byte, len(p.buf), max(2*cap(p.buf), startBuffer))
 		copy(b, p.buf)
-		p.buf = b
+		p.buf, p.grown = b, true
 	}
 	return p.buf[len(p.buf):cap(p.buf)]
+}
+
+// idle reports whether there is nothing in the buffer that is still needed.
+func (p *Parser) idle() bool {
+	return p.left == 0 && p.pos == len(p.buf) && p.next == len(p.reqs)
+}
+
+// live is the first byte that is still needed.
+func (p *Parser) live() int {
+	if p.next < len(p.reqs) {
+		return p.reqs[p.next].start
+	}
+	return p.start
+}
+
+// compact moves what is still needed to the beginning of the buffer.
+func (p *Parser) compact() {
+	if by := p.live(); by > 0 {
+		p.buf = p.buf[:copy(p.buf, p.buf[by:])]
+		p.shift(by)
+	}
+}
+
+// shift follows a move of the buffer's content towards its beginning.
+func (p *Parser) shift(by int) {
+	p.start -= by
+	p.pos -= by
+	p.seen -= by
+	for i := p.next; i < len(p.reqs); i++ {
+		p.reqs[i].start -= by
+	}
 }
 
 // empty starts over at the beginning of the buffer, or of one of a size that
@@ -84,6 +122,8 @@ func (p *Parser) Space() []byte {
 func (p *Parser) empty() {
 	p.start, p.pos, p.seen = 0, 0, 0
 	switch {
+	case p.lent:
+		p.buf = p.buf[:0]
 	case cap(p.buf) > keepBuffer:
 		p.buf = nil
 	case p.full && cap(p.buf) < readBuffer:
@@ -92,8 +132,8 @@ func (p *Parser) empty() {
 		p.buf = p.buf[:0]
 	}
 	p.full = false
-	if cap(p.args) > keepArgs {
-		p.args, p.spans = nil, nil
+	if cap(p.args) > keepArgs || cap(p.spans) > 2*keepArgs {
+		p.args, p.spans, p.reqs, p.next, p.first = nil, nil, nil, 0, 0
 	}
 }
 
@@ -121,20 +161,68 @@ func (p *Parser) Cap() int { return cap(p.buf) }
 
 // Next returns the arguments of the next complete request, or nil if there is
 // none yet. There is at least one argument. They alias the buffer and are valid
-// until the next call of Space, the slice that holds them until the next call
-// of Next. An error is final: a [ProtocolError] or ErrQueryLimit.
+// until the next call of Space or GiveBack, the slice that holds them until the
+// next call of Next. An error is final: a [ProtocolError] or ErrQueryLimit.
 func (p *Parser) Next() ([][]byte, error) {
+	if p.Ahead(1) == 0 {
+		return nil, p.err
+	}
+	r := &p.reqs[p.next]
+	p.next++
+	base := p.buf[r.start:]
+	p.args = p.args[:0]
+	for _, s := range p.spans[r.from:r.to] {
+		p.args = append(p.args, base[s.from:s.to:s.to])
+	}
+	return p.args, nil
+}
+
+// Ahead parses until n complete requests wait to be returned by Next, or what
+// has come is used up. It returns how many there are, possibly more than n.
+func (p *Parser) Ahead(n int) int {
+	if p.next == len(p.reqs) && p.next > 0 {
+		p.spans = append(p.spans[:0], p.spans[p.first:]...)
+		p.reqs, p.next, p.first = p.reqs[:0], 0, 0
+	}
+	for len(p.reqs)-p.next < n && p.parse() {
+	}
+	return len(p.reqs) - p.next
+}
+
+// Peek is argument arg of the i-th of the requests that wait to be returned;
+// nil if it has fewer. It is valid as long as the arguments from Next are.
+func (p *Parser) Peek(i, arg int) []byte {
+	r := &p.reqs[p.next+i]
+	if arg >= r.to-r.from {
+		return nil
+	}
+	s := p.spans[r.from+arg]
+	return p.buf[r.start+s.from : r.start+s.to]
+}
+
+// PeekLen is the number of arguments of the i-th of the requests that wait.
+func (p *Parser) PeekLen(i int) int {
+	r := &p.reqs[p.next+i]
+	return r.to - r.from
+}
+
+// Unread makes the request that Next returned last wait again.
+func (p *Parser) Unread() { p.next-- }
+
+// parse takes one more request off the input and reports whether it was there
+// in full.
+func (p *Parser) parse() bool {
 	for p.err == nil {
 		if p.left > 0 {
 			if !p.bulks() {
 				break
 			}
-			return p.finish(), nil
+			p.complete()
+			return true
 		}
 		p.start = p.pos
-		p.spans = p.spans[:0]
 		if p.pos == len(p.buf) {
-			return nil, nil
+			return false
 		}
 		if p.buf[p.pos] == '*' {
 			if !p.header() {
@@ -144,15 +232,22 @@ func (p *Parser) Next() ([][]byte, error) {
 			if !p.inline() {
 				break
 			}
-			if len(p.spans) > 0 {
-				return p.finish(), nil
+			if len(p.spans) > p.first {
+				p.complete()
+				return true
 			}
 		}
 	}
 	if p.err == nil && len(p.buf)-p.start > p.maxQuery() {
 		p.err = ErrQueryLimit
 	}
-	return nil, p.err
+	return false
+}
+
+func (p *Parser) complete() {
+	p.reqs = append(p.reqs, request{p.start, p.first, len(p.spans)})
+	p.first = len(p.spans)
+	p.start = p.pos
 }
 
 func (p *Parser) maxQuery() int {
@@ -167,15 +262,6 @@ func (p *Parser) maxBulk() int64 {
 		return p.MaxBulk
 	}
 	return 512 << 20
-}
-
-func (p *Parser) finish() [][]byte {
-	base := p.buf[p.start:]
-	p.args = p.args[:0]
-	for _, s := range p.spans {
-		p.args = append(p.args, base[s.from:s.to:s.to])
-	}
-	return p.args
 }
 
 // line takes a line that ends with end, and skip bytes more behind it, off the

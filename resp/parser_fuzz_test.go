@@ -33,6 +33,11 @@ func FuzzParser(f *testing.F) {
 		if !reflect.DeepEqual(whole, bytewise) || fmt.Sprint(wholeErr) != fmt.Sprint(err) {
 			t.Fatalf("whole: %q, %v; bytewise: %q, %v", whole, wholeErr, bytewise, err)
 		}
+		m := resp.NewShared(1 << 10)
+		borrowed, err := parseShared(&resp.Parser{MaxBulk: 1 << 16, Strict: strict}, m, in, int(cut)%97+1)
+		if !reflect.DeepEqual(whole, borrowed) || fmt.Sprint(wholeErr) != fmt.Sprint(err) {
+			t.Fatalf("whole: %q, %v; in shared memory: %q, %v", whole, wholeErr, borrowed, err)
+		}
 		for _, cmd := range whole {
 			if len(cmd) == 0 {
 				t.Fatal("a request without arguments")
