@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,7 +243,7 @@ func (e *Endpoint) Dial(ctx context.Context, addr string, kind Kind, want Want) 
 	}
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
+		return nil, fmt.Errorf("dial %s: %w", addr, patienceLost(ctx, err))
 	}
 	c := e.track(nc, kind, remote, self, want)
 	if c == nil {
@@ -250,6 +251,18 @@ func (e *Endpoint) Dial(ctx context.Context, addr string, kind Kind, want Want) 
 		return nil, ErrClosed
 	}
 	return c, nil
+}
+
+// patienceLost makes errors that ctx's end caused say so: others who waited for
+// the connection may have more patience.
+func patienceLost(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case errors.Is(err, os.ErrDeadlineExceeded): // set to ctx's deadline, and first to fire
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	}
+	return err
 }
 
 // track makes a Conn that ends with the endpoint; nil if that has ended.

@@ -286,6 +286,31 @@ func TestDialToSilentListenerEnds(t *testing.T) {
 	})
 }
 
+// Who waits for a connection that another call is dialling has to know whether
+// that call only lost its patience.
+func TestDialSaysThatItsCallerLostPatience(t *testing.T) {
+	for _, cancelled := range []bool{true, false} {
+		bubble(t, func(t *testing.T, m *memnet.Net) {
+			a := start(t, nodeConfig{name: "a", network: m.Host("a")})
+			ln, err := m.Host("b").Listen(":9")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			want := context.DeadlineExceeded
+			if cancelled {
+				want = context.Canceled
+				time.AfterFunc(time.Second/2, cancel)
+			}
+			if _, err := a.Dial(ctx, "b:9", peer.KindRPC, peer.Want{}); !errors.Is(err, want) {
+				t.Errorf("dial says %v", err)
+			}
+		})
+	}
+}
+
 func TestServeEndsEverything(t *testing.T) {
 	bubble(t, func(t *testing.T, m *memnet.Net) {
 		a := start(t, nodeConfig{name: "a", network: m.Host("a")})
