@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +199,9 @@ func (c *cluster) awaitOK() {
 			if state != "ok" {
 				return fmt.Errorf("port %d: cluster_state:%s", n.port, state)
 			}
+			if err := n.ready(); err != nil {
+				return err
+			}
 			lines, err := n.lines()
 			if err != nil {
 				return err
@@ -210,6 +214,23 @@ func (c *cluster) awaitOK() {
 		}
 		return c.agreed()
 	})
+}
+
+// ready fails while the cluster has fewer voters than it wants: it may not
+// survive the loss of one.
+func (n *node) ready() error {
+	if n.bin != "" && filepath.Base(n.bin) == "redis-server" {
+		return nil
+	}
+	voters, err := n.info("cluster_raft_voters")
+	if err != nil {
+		return err
+	}
+	wanted, err := n.info("cluster_raft_voters_wanted")
+	if err == nil && voters != wanted {
+		err = fmt.Errorf("port %d sees %s voters of %s", n.port, voters, wanted)
+	}
+	return err
 }
 
 // owner is the node that says that it owns a slot.
