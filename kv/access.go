@@ -1,6 +1,10 @@
 package kv
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"conclave/kv/ds"
+)
 
 // A record's access field has 24 bits. Under an LRU policy (or none) they are
 // the second of the last access; under an LFU policy the upper 16 are the
@@ -20,12 +24,12 @@ func newAccess(nowMs int64, lfu bool) uint32 {
 	return uint32(nowMs/1000) & accessMask
 }
 
-func (r *record) touch(nowMs int64, lfu bool) {
+func touch(r ds.Record, nowMs int64, lfu bool) {
 	if !lfu {
-		r.access = uint32(nowMs/1000) & accessMask
+		r.SetAccess(uint32(nowMs/1000) & accessMask)
 		return
 	}
-	r.access = lfuMinute(nowMs)<<8 | uint32(lfuIncr(r.freq(nowMs)))
+	r.SetAccess(lfuMinute(nowMs)<<8 | uint32(lfuIncr(freq(r.Access(), nowMs))))
 }
 
 func lfuMinute(nowMs int64) uint32 { return uint32(nowMs/60000) & 0xffff }
@@ -46,9 +50,9 @@ func lfuIncr(c uint8) uint8 {
 }
 
 // freq is the counter after the decay that is due.
-func (r *record) freq(nowMs int64) uint8 {
-	c := uint8(r.access)
-	elapsed := (lfuMinute(nowMs) - r.access>>8) & 0xffff
+func freq(access uint32, nowMs int64) uint8 {
+	c := uint8(access)
+	elapsed := (lfuMinute(nowMs) - access>>8) & 0xffff
 	if n := elapsed / lfuDecayMin; n < uint32(c) {
 		return c - uint8(n)
 	}
@@ -58,11 +62,11 @@ func (r *record) freq(nowMs int64) uint8 {
 // Idle is the seconds since the key was last accessed, in the 24 bits that are
 // kept of it; meaningful under an LRU policy only.
 func (e Entry) Idle() int64 {
-	return int64((uint32(e.now/1000) - e.r.access) & accessMask)
+	return int64((uint32(e.now/1000) - e.r.Access()) & accessMask)
 }
 
 // Freq is the logarithmic access counter; meaningful under an LFU policy only.
-func (e Entry) Freq() uint8 { return e.r.freq(e.now) }
+func (e Entry) Freq() uint8 { return freq(e.r.Access(), e.now) }
 
 // SetLFU selects what the access bits of keys mean from now on: LFU counters
 // or, by default, times of access. No partition need be locked.
@@ -74,15 +78,15 @@ func (s *Store) LFU() bool { return s.lfu.Load() }
 // SetIdle sets how long ago the key was accessed, in seconds (RESTORE
 // IDLETIME). Without effect under an LFU policy or if the key is absent.
 func (d DB) SetIdle(key []byte, seconds int64) {
-	if _, _, r := d.find(key); r != nil && !d.s.LFU() {
-		r.access = uint32(d.now/1000-seconds) & accessMask
+	if at := d.find(key); at.found() && !d.s.LFU() {
+		at.SetAccess(uint32(d.now/1000-seconds) & accessMask)
 	}
 }
 
 // SetFreq sets the key's access counter (RESTORE FREQ). Without effect unless
 // the policy is LFU, or if the key is absent.
 func (d DB) SetFreq(key []byte, freq uint8) {
-	if _, _, r := d.find(key); r != nil && d.s.LFU() {
-		r.access = lfuMinute(d.now)<<8 | uint32(freq)
+	if at := d.find(key); at.found() && d.s.LFU() {
+		at.SetAccess(lfuMinute(d.now)<<8 | uint32(freq))
 	}
 }

@@ -2,9 +2,10 @@ package kv
 
 import (
 	"bytes"
-	"hash/maphash"
+	"strconv"
 
 	"conclave/fsm/slot"
+	"conclave/kv/ds"
 )
 
 // Special values of an expiry.
@@ -50,55 +51,58 @@ func (d DB) Store() *Store { return d.s }
 
 // place is where a key is or would be.
 type place struct {
-	part *partition
-	keys *keys
-	slot int
-	hash uint64
-	made bool // the key was absent before
+	part  *partition
+	keys  *keys
+	table *ds.Table // nil if there is none yet
+	slot  int
+	hash  uint64
+	ds.Place
 }
+
+// found reports whether the key is there.
+func (at *place) found() bool { return !at.IsZero() }
 
 func (d DB) place(key []byte) place {
 	sl := slot.Of(key)
 	p := &d.s.parts[sl%partitions]
-	return place{part: p, keys: &p.dbs[d.n], slot: sl, hash: maphash.Bytes(d.s.seed, key)}
+	k := &p.dbs[d.n]
+	return place{part: p, keys: k, table: k.table(sl), slot: sl, hash: d.s.space.Hash(key)}
 }
 
-func (d DB) find(key []byte) (place, *table, *record) {
+func (d DB) find(key []byte) place {
 	at := d.place(key)
-	t := at.keys.table(at.slot)
-	if t == nil {
-		return at, nil, nil
+	if at.table != nil {
+		at.Place = at.table.Find(at.part.shard, at.hash, key)
 	}
-	return at, t, t.find(at.hash, key)
+	return at
 }
 
-// live is find, with a record whose time has passed removed.
-func (d DB) live(key []byte) (place, *table, *record) {
-	at, t, r := d.find(key)
-	if r != nil && r.expired(d.now) {
-		d.expire(at.part, at.keys, t, r)
-		r = nil
+// live is find, with a key whose time has passed removed.
+func (d DB) live(key []byte) place {
+	at := d.find(key)
+	if at.found() && expired(at.Expiry(), d.now) {
+		d.expire(&at)
 	}
-	return at, t, r
+	return at
 }
 
-func (d DB) entry(r *record) Entry { return Entry{r, d.now, d.s.lfu.Load()} }
+func (d DB) entry(r ds.Record) Entry { return Entry{r, d.now, d.s.lfu.Load()} }
 
 // Lookup finds a key. A key whose time has passed is removed and not found.
 func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
-	at, _, r := d.live(key)
-	if r == nil {
+	at := d.live(key)
+	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)
 		}
 		return Entry{}, false
 	}
-	e := d.entry(r)
+	e := d.entry(at.Record)
 	if a&count != 0 {
 		at.part.counters.hits.Add(1)
 	}
 	if a&refresh != 0 {
-		r.touch(d.now, e.lfu)
+		touch(at.Record, d.now, e.lfu)
 	}
 	return e, true
 }
@@ -106,101 +110,137 @@ func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
 // Exists reports whether the key is present.
 func (d DB) Exists(key []byte) bool { return d.s.Exists(d.n, key, d.now) }
 
-// obtain returns the key's record, made if it is absent, and its size before.
-func (d DB) obtain(key []byte) (at place, t *table, r *record, size int64) {
-	at, t, r = d.live(key)
-	if r != nil {
-		return at, t, r, r.size()
+// put makes room for a value of size bytes under the key, made if it is absent,
+// and returns the value to be written. An absent key's expiry can't be kept;
+// with keep, as much of a present value as fits is.
+func (d DB) put(at *place, key []byte, kind byte, expiry int64, size int, keep bool) []byte {
+	if !at.found() {
+		if expiry == KeepTTL {
+			expiry = NoExpiry
+		}
+		return d.insert(at, key, kind, newAccess(d.now, d.s.lfu.Load()), expiry, size)
 	}
-	at.made = true
-	t = at.keys.makeTable(at.slot)
-	r = &record{hash: at.hash, key: append([]byte{}, key...), enc: Embstr}
-	r.access = newAccess(d.now, d.s.lfu.Load())
-	at.keys.insert(t, r)
-	return at, t, r, r.size()
+	old := at.Expiry()
+	if expiry == KeepTTL {
+		expiry = old
+	}
+	at.keys.countExpiry(old, expiry)
+	return at.table.Resize(at.part.shard, &at.Place, kind, expiry, size, keep).Value()
 }
 
-// written ends a change that obtain began.
-func (d DB) written(at place, r *record, before int64) {
-	at.keys.grow(r.size() - before)
-	d.changed(at.part, r.key)
+// insert adds a key that is absent.
+func (d DB) insert(at *place, key []byte, kind byte, access uint32, expiry int64, size int) []byte {
+	shard := at.part.shard
+	if shard.Graves() {
+		shard.Reap(reapPerKey)
+	}
+	at.table = at.keys.makeTable(at.slot)
+	at.keys.n.Add(1)
+	at.keys.countExpiry(NoExpiry, expiry)
+	return at.table.Insert(shard, at.hash, key, kind, access, expiry, size).Value()
 }
 
-func (d DB) overwrite(key []byte, expiry int64, set func(*record)) {
-	at, t, r, size := d.obtain(key)
-	set(r)
-	if expiry != KeepTTL {
-		at.keys.setExpiry(t, r, expiry)
+func (k *keys) countExpiry(from, to int64) {
+	switch {
+	case from == NoExpiry && to != NoExpiry:
+		k.volatile.Add(1)
+	case from != NoExpiry && to == NoExpiry:
+		k.volatile.Add(-1)
 	}
-	d.written(at, r, size)
+}
+
+// unlink takes a key that is present out of its table. Its record is good until
+// it is released.
+func (at *place) unlink() {
+	var volatile int64
+	if at.Expiry() != NoExpiry {
+		volatile = 1
+	}
+	at.keys.forget(1, volatile)
+	at.table.Unlink(at.part.shard, &at.Place)
+}
+
+func (at *place) release() {
+	at.table.Release(at.part.shard, &at.Place)
+	at.Place = ds.Place{}
 }
 
 // SetString makes the key a string, whatever it was, encoded as SET would. The
-// bytes are copied.
+// bytes are copied; they must not be the store's.
 func (d DB) SetString(key, val []byte, expiry int64) {
-	at, t, r, size := d.obtain(key)
-	r.setValue(val)
-	if !at.made {
-		r.touch(d.now, d.s.lfu.Load())
+	at := d.live(key)
+	had := at.found()
+	if n, ok := ParseInt(val); ok {
+		putInt(d.put(&at, key, kind(String, Int), expiry, intSize, false), n)
+	} else {
+		copy(d.put(&at, key, textKind(len(val)), expiry, len(val), false), val)
 	}
-	if expiry != KeepTTL {
-		at.keys.setExpiry(t, r, expiry)
+	if had {
+		touch(at.Record, d.now, d.s.lfu.Load())
 	}
-	d.written(at, r, size)
+	d.changed(at.part, key)
 }
 
 // SetText is SetString, but never encodes as an integer (INCRBYFLOAT).
 func (d DB) SetText(key, val []byte, expiry int64) {
-	d.overwrite(key, expiry, func(r *record) { r.setText(val) })
+	at := d.live(key)
+	copy(d.put(&at, key, textKind(len(val)), expiry, len(val), false), val)
+	d.changed(at.part, key)
 }
 
 // SetInt makes the key an integer, keeping its expiry.
 func (d DB) SetInt(key []byte, n int64) {
-	at, _, r, size := d.obtain(key)
-	r.setInt(n)
-	d.written(at, r, size)
+	at := d.live(key)
+	putInt(d.put(&at, key, kind(String, Int), KeepTTL, intSize, false), n)
+	d.changed(at.part, key)
 }
 
 // Edit makes the key a raw string of at least size bytes, padded with zero
 // bytes where it grows, and returns its value to be written to before the
 // partition is unlocked. An absent key is created; the expiry is kept.
 func (d DB) Edit(key []byte, size int) []byte {
-	at, _, r, before := d.obtain(key)
-	if r.enc == Int {
-		r.val = Entry{r: r}.AppendBytes(nil)
-	}
-	r.enc, r.num = Raw, 0
-	if old := len(r.val); size > old {
-		if size > cap(r.val) && old == 0 {
-			r.val = make([]byte, size)
-		} else {
-			r.val = append(r.val, make([]byte, size-old)...)
+	at := d.live(key)
+	var val []byte
+	old, isInt := 0, false
+	if at.found() {
+		if old, isInt = len(at.Value()), encodingOf(at.Kind()) == Int; isInt {
+			var scratch [20]byte
+			text := strconv.AppendInt(scratch[:0], intOf(at.Value()), 10)
+			old = len(text)
+			val = d.put(&at, key, kind(String, Raw), KeepTTL, max(size, old), false)
+			copy(val, text)
 		}
 	}
-	d.written(at, r, before)
-	return r.val
+	if !isInt {
+		val = d.put(&at, key, kind(String, Raw), KeepTTL, max(size, old), true)
+	}
+	clear(val[old:])
+	d.changed(at.part, key)
+	return val
 }
 
 // Delete removes the key and reports whether it was there.
 func (d DB) Delete(key []byte) bool {
-	at, t, r := d.live(key)
-	if r == nil {
+	at := d.live(key)
+	if !at.found() {
 		return false
 	}
-	at.keys.remove(t, r)
-	d.changed(at.part, r.key)
+	at.unlink()
+	d.changed(at.part, key)
+	at.release()
 	return true
 }
 
 // SetExpiry makes the key expire at a Unix time in milliseconds, or never
 // (NoExpiry). It reports whether the key is there.
-func (d DB) SetExpiry(key []byte, at int64) bool {
-	pl, t, r := d.live(key)
-	if r == nil {
+func (d DB) SetExpiry(key []byte, expiry int64) bool {
+	at := d.live(key)
+	if !at.found() {
 		return false
 	}
-	pl.keys.setExpiry(t, r, at)
-	d.changed(pl.part, r.key)
+	at.keys.countExpiry(at.Expiry(), expiry)
+	at.table.SetExpiry(at.part.shard, &at.Place, expiry)
+	d.changed(at.part, key)
 	return true
 }
 
@@ -208,42 +248,45 @@ func (d DB) SetExpiry(key []byte, at int64) bool {
 // what has that name. Expiry and access time go along. It reports whether
 // there was such a key. Both keys' partitions are locked.
 func (d DB) Move(key []byte, to DB, name []byte) bool {
-	at, t, r := d.live(key)
-	if r == nil {
+	at := d.live(key)
+	if !at.found() {
 		return false
 	}
 	if d.n == to.n && bytes.Equal(key, name) {
-		d.changed(at.part, r.key)
+		d.changed(at.part, key)
 		return true
 	}
-	at.keys.remove(t, r)
-	d.changed(at.part, r.key)
-	to.enter(name, r)
+	to.enter(name, at.Record, at.Access())
+	at = d.find(key) // entering may have moved it
+	at.unlink()
+	d.changed(at.part, key)
+	at.release()
+	to.changed(to.place(name).part, name)
 	return true
 }
 
-// enter enters a record that is in no table under a name.
-func (d DB) enter(name []byte, r *record) {
-	at, t, old := d.find(name)
-	if old != nil {
-		at.keys.remove(t, old)
+// enter makes name a copy of another key's record, replacing what has that name.
+func (d DB) enter(name []byte, r ds.Record, access uint32) {
+	at := d.find(name)
+	if at.found() {
+		at.unlink()
+		at.release()
 	}
-	r.hash, r.key = at.hash, append([]byte{}, name...)
-	at.keys.insert(at.keys.makeTable(at.slot), r)
-	d.changed(at.part, r.key)
+	copy(d.insert(&at, name, r.Kind(), access, r.Expiry(), len(r.Value())), r.Value())
 }
 
 // Copy makes name a copy of the key, with its expiry, replacing what has that
 // name. It reports whether there was such a key. Both keys' partitions are
 // locked.
 func (d DB) Copy(key []byte, to DB, name []byte) bool {
-	_, _, r := d.live(key)
-	if r == nil {
+	at := d.live(key)
+	if !at.found() {
 		return false
 	}
-	c := &record{expire: r.expire, access: newAccess(d.now, d.s.lfu.Load())}
-	c.copyValue(r)
-	to.enter(name, c)
+	if d.n != to.n || !bytes.Equal(key, name) {
+		to.enter(name, at.Record, newAccess(d.now, d.s.lfu.Load()))
+	}
+	to.changed(to.place(name).part, name)
 	return true
 }
 

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"conclave/kv/ds"
 )
 
 // The cycle that removes keys nobody asks for, with Redis's parameters: ten
@@ -31,13 +33,15 @@ type cycleStats struct {
 	stale         atomic.Uint64 // the bits of a float64
 }
 
-// expire removes a record whose time has passed.
-func (d DB) expire(p *partition, k *keys, t *table, r *record) {
-	k.remove(t, r)
-	p.counters.expired.Add(1)
-	if p.watching.Load() != 0 {
-		d.touchWatchers(p, r.key)
+// expire removes a key whose time has passed; the place is then that of an
+// absent key.
+func (d DB) expire(at *place) {
+	at.unlink()
+	at.part.counters.expired.Add(1)
+	if at.part.watching.Load() != 0 {
+		d.touchWatchers(at.part, at.Key())
 	}
+	at.release()
 }
 
 // SetActiveExpire switches the cycle on (the default) or off; keys then expire
@@ -108,32 +112,33 @@ func (s *Store) expireSample(pi, db int, nowMs int64) (seen, gone int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d, k := s.DB(db, nowMs), &p.dbs[db]
-	ts := k.tables.Load()
-	if ts == nil {
+	g := k.tables.Load()
+	if g == nil {
 		return 0, 0
 	}
-	var dead []*record
+	var dead []ds.Record
 	var ttl int64
-	visit := func(r *record) {
-		if r.expire == 0 {
+	visit := func(r ds.Record) {
+		switch at := r.Expiry(); {
+		case at == NoExpiry:
 			return
+		case expired(at, nowMs):
+			dead = append(dead, r)
+		default:
+			ttl += at - nowMs
 		}
 		seen++
-		if r.expired(nowMs) {
-			dead = append(dead, r)
-		} else {
-			ttl += r.expire - nowMs
-		}
 	}
 	c := &k.cursor
 	for visits, tables := 0, 0; seen < sampleKeys && visits < sampleVisits && tables <= slotsPerPartition; {
-		t, more := &ts[c.table], false
-		if t.volatile > 0 {
+		t, more := g.Table(c.table), false
+		if t.Expiring() > 0 {
 			visits++
 			dead = dead[:0]
-			c.pos, more = t.scan(c.pos, visit)
+			c.pos, more = t.Scan(p.shard, c.pos, visit)
 			for _, r := range dead {
-				d.expire(p, k, t, r)
+				at := d.find(r.Key())
+				d.expire(&at)
 			}
 			gone += len(dead)
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"conclave/fsm/slot"
+	"conclave/kv/ds"
 )
 
 // checkInvariants recounts everything that the store keeps counts of.
@@ -12,55 +13,38 @@ func checkInvariants(t *testing.T, s *Store) {
 	s.Lock(^uint64(0))
 	defer s.Unlock(^uint64(0))
 	for i := range s.parts {
-		var total int64
-		for db := range s.parts[i].dbs {
-			k := &s.parts[i].dbs[db]
-			var n, volatile, size int64
-			if ts := k.tables.Load(); ts != nil {
-				for j := range ts {
-					a, b, c := checkTable(t, s, &ts[j], j*partitions+i)
-					n, volatile, size = n+a, volatile+b, size+c
+		p := &s.parts[i]
+		var bytes int64
+		for db := range p.dbs {
+			k := &p.dbs[db]
+			var n, volatile int64
+			if g := k.tables.Load(); g != nil {
+				for j := range slotsPerPartition {
+					tab := g.Table(j)
+					checkTable(t, p.shard, tab, j*partitions+i)
+					n, volatile, bytes = n+int64(tab.Len()), volatile+int64(tab.Expiring()), bytes+tab.Bytes()
 				}
 			}
-			if n != k.n.Load() || volatile != k.volatile.Load() || size != k.bytes.Load() {
-				t.Errorf("partition %d db %d: counted %d keys, %d volatile, %d bytes; kept %d, %d, %d",
-					i, db, n, volatile, size, k.n.Load(), k.volatile.Load(), k.bytes.Load())
+			if n != k.n.Load() || volatile != k.volatile.Load() {
+				t.Errorf("partition %d db %d: counted %d keys, %d volatile; kept %d, %d",
+					i, db, n, volatile, k.n.Load(), k.volatile.Load())
 			}
-			total += size
 		}
-		if kept := s.parts[i].counters.bytes.Load(); kept != total {
-			t.Errorf("partition %d: counted %d bytes, kept %d", i, total, kept)
+		if err := p.shard.Check(bytes); err != nil {
+			t.Errorf("partition %d: %v", i, err)
 		}
 	}
 }
 
-func checkTable(t *testing.T, s *Store, tab *table, sl int) (n, volatile, size int64) {
+func checkTable(t *testing.T, shard *ds.Shard, tab *ds.Table, sl int) {
 	t.Helper()
-	seen := map[string]bool{}
-	for b, r := range tab.buckets {
-		for ; r != nil; r = r.next {
-			if seen[string(r.key)] {
-				t.Errorf("key %q is there twice", r.key)
-			}
-			seen[string(r.key)] = true
-			if got := slot.Of(r.key); got != sl {
-				t.Errorf("key %q of slot %d lies in slot %d", r.key, got, sl)
-			}
-			if got := tab.bucketOf(r.hash); got != b {
-				t.Errorf("key %q of bucket %d lies in bucket %d of %d", r.key, got, b, len(tab.buckets))
-			}
-			n++
-			if r.expire != 0 {
-				volatile++
-			}
-			size += r.size()
+	if err := tab.Check(shard); err != nil {
+		t.Errorf("slot %d: %v", sl, err)
+	}
+	tab.Each(shard, func(r ds.Record) bool {
+		if got := slot.Of(r.Key()); got != sl {
+			t.Errorf("key %q of slot %d lies in slot %d", r.Key(), got, sl)
 		}
-	}
-	if n != int64(tab.n.Load()) || volatile != int64(tab.volatile) {
-		t.Errorf("slot %d: counted %d keys, %d volatile; kept %d, %d", sl, n, volatile, tab.n.Load(), tab.volatile)
-	}
-	if n > 0 && len(tab.buckets) > int(4*n)+8 {
-		t.Errorf("slot %d: %d buckets for %d keys", sl, len(tab.buckets), n)
-	}
-	return n, volatile, size
+		return true
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"conclave/fsm/slot"
+	"conclave/kv/ds"
 	"conclave/resp/command"
 )
 
@@ -66,7 +67,7 @@ func (d DB) Scan(cursor uint64, o ScanOptions, visit func(Entry)) uint64 {
 func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, visit func(Entry)) (next uint64, more bool) {
 	p := &d.s.parts[sl%partitions]
 	k := &p.dbs[d.n]
-	if t := k.table(sl); t == nil || t.n.Load() == 0 {
+	if t := k.table(sl); t == nil || t.Len() == 0 {
 		return 0, false
 	}
 	if !o.Locked {
@@ -80,7 +81,7 @@ func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, vis
 	more = true
 	for more && *found < o.Count && *buckets > 0 {
 		*buckets--
-		pos, more = t.scan(pos, func(r *record) {
+		pos, more = t.Scan(p.shard, pos, func(r ds.Record) {
 			*found++
 			visit(d.entry(r))
 		})
@@ -92,8 +93,9 @@ func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, vis
 // those included whose time has passed but whose record is still there. The
 // slot's partition is locked; visit must not change the store.
 func (d DB) EachInSlot(sl int, visit func(Entry) bool) {
-	if t := d.s.parts[sl%partitions].dbs[d.n].table(sl); t != nil {
-		t.each(func(r *record) bool { return visit(d.entry(r)) })
+	p := &d.s.parts[sl%partitions]
+	if t := p.dbs[d.n].table(sl); t != nil {
+		t.Each(p.shard, func(r ds.Record) bool { return visit(d.entry(r)) })
 	}
 }
 
@@ -114,13 +116,14 @@ func (d DB) eachInPartition(i int, locked bool, visit func(Entry)) {
 		d.s.Lock(mask)
 		defer d.s.Unlock(mask)
 	}
-	ts := d.s.parts[i].dbs[d.n].tables.Load()
-	if ts == nil {
+	p := &d.s.parts[i]
+	g := p.dbs[d.n].tables.Load()
+	if g == nil {
 		return
 	}
-	for j := range ts {
-		ts[j].each(func(r *record) bool {
-			if !r.expired(d.now) {
+	for j := range slotsPerPartition {
+		g.Table(j).Each(p.shard, func(r ds.Record) bool {
+			if !expired(r.Expiry(), d.now) {
 				visit(d.entry(r))
 			}
 			return true
@@ -164,42 +167,37 @@ func (d DB) randomInPartition(i int, nth int64, dst []byte, locked bool) ([]byte
 		d.s.Lock(mask)
 		defer d.s.Unlock(mask)
 	}
-	k := &d.s.parts[i].dbs[d.n]
-	ts := k.tables.Load()
-	if ts == nil {
+	p := &d.s.parts[i]
+	g := p.dbs[d.n].tables.Load()
+	if g == nil {
 		return dst, false
 	}
-	for j := range ts {
-		t := &ts[j]
-		n := int64(t.n.Load())
+	for j := range slotsPerPartition {
+		t := g.Table(j)
+		n := int64(t.Len())
 		if nth >= n {
 			nth -= n
 			continue
 		}
-		r := t.random()
-		if r.expired(d.now) {
-			d.expire(&d.s.parts[i], k, t, r)
+		r := random(t, p.shard)
+		if expired(r.Expiry(), d.now) {
+			at := d.find(r.Key())
+			d.expire(&at)
 			return dst, false
 		}
-		return append(dst, r.key...), true
+		return append(dst, r.Key()...), true
 	}
 	return dst, false
 }
 
 // random is a random record of a table that isn't empty.
-func (t *table) random() *record {
-	for {
-		var n int
-		head := t.buckets[rand.IntN(len(t.buckets))]
-		for r := head; r != nil; r = r.next {
-			n++
-		}
-		if n == 0 {
-			continue
-		}
-		for n = rand.IntN(n); n > 0; n-- {
-			head = head.next
-		}
-		return head
+func random(t *ds.Table, shard *ds.Shard) (picked ds.Record) {
+	for n := 0; n == 0; {
+		t.Sample(shard, rand.Uint64(), func(r ds.Record) {
+			if n++; rand.IntN(n) == 0 {
+				picked = r
+			}
+		})
 	}
+	return picked
 }

@@ -9,7 +9,6 @@ import (
 // counters of one partition.
 type counters struct {
 	hits, misses, expired, dirty atomic.Int64
-	bytes                        atomic.Int64 // sum over the databases
 }
 
 // Stats are counted since the start or the last ResetStats.
@@ -82,12 +81,30 @@ func (s *Store) DBStats(db int) DBStats {
 	return t
 }
 
-// Bytes estimates the memory that keys and values take, their tables included.
-// No partition need be locked.
+// Bytes is the memory that keys and values take, their tables included. No
+// partition need be locked.
 func (s *Store) Bytes() int64 {
 	var n int64
 	for i := range s.parts {
-		n += s.parts[i].counters.bytes.Load()
+		n += s.parts[i].shard.Bytes()
 	}
 	return n
+}
+
+// Memory says where the store's memory is, in bytes.
+type Memory struct {
+	Live   int64 // keys, values and tables: what Bytes returns
+	Buried int64 // emptied, but not freed yet
+	Mapped int64 // taken for these, rounded up to whole chunks
+	Unused int64 // free, not yet given back to the operating system
+}
+
+// Memory may be called at any time.
+func (s *Store) Memory() Memory {
+	m := Memory{Live: s.Bytes()}
+	for i := range s.parts {
+		m.Buried += s.parts[i].shard.Buried()
+	}
+	m.Mapped, m.Unused = s.space.Mapped()
+	return m
 }

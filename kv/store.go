@@ -1,12 +1,12 @@
 package kv
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"conclave/fsm/slot"
+	"conclave/kv/ds"
 	"conclave/resp/command"
 )
 
@@ -20,12 +20,15 @@ const (
 type Config struct {
 	// Databases is their number; 0 means 16. Cluster mode uses 1.
 	Databases int
+	// HugePages asks for transparent huge pages: faster with millions of keys,
+	// but slower when memory is touched for the first time.
+	HugePages bool
 }
 
 // Store holds all keys of this node. It is safe for concurrent use under the
 // locking rules in the package's documentation.
 type Store struct {
-	seed  maphash.Seed
+	space *ds.Space
 	parts [partitions]partition
 	ndb   int
 
@@ -38,7 +41,8 @@ type Store struct {
 type partition struct {
 	mu sync.Mutex
 	// Guarded by mu, except for the counters inside.
-	dbs []keys
+	dbs   []keys
+	shard *ds.Shard
 
 	watchMu  sync.Mutex // taken last, also without mu
 	watches  map[watchKey][]watcher
@@ -51,14 +55,12 @@ type partition struct {
 // keys is one database's share of one partition.
 type keys struct {
 	// tables is nil until the first key arrives. Written under the lock, read
-	// without it by counting.
-	tables   atomic.Pointer[[slotsPerPartition]table]
+	// without it by counting and looking ahead.
+	tables   atomic.Pointer[ds.Group]
 	n        atomic.Int64
 	volatile atomic.Int64
-	bytes    atomic.Int64
-	total    *atomic.Int64 // the bytes of the partition, all databases
-	cursor   expireCursor  // guarded by the partition's lock
-	avgTTL   atomic.Int64  // ms, moving average kept by the expiry cycle
+	cursor   expireCursor // guarded by the partition's lock
+	avgTTL   atomic.Int64 // ms, moving average kept by the expiry cycle
 }
 
 // New makes an empty store.
@@ -66,13 +68,11 @@ func New(c Config) *Store {
 	if c.Databases <= 0 {
 		c.Databases = 16
 	}
-	s := &Store{seed: maphash.MakeSeed(), ndb: c.Databases}
+	s := &Store{space: ds.NewSpace(ds.Options{HugePages: c.HugePages}), ndb: c.Databases}
 	for i := range s.parts {
 		s.parts[i].dbs = make([]keys, c.Databases)
+		s.parts[i].shard = s.space.NewShard()
 		s.parts[i].watches = map[watchKey][]watcher{}
-		for db := range s.parts[i].dbs {
-			s.parts[i].dbs[db].total = &s.parts[i].counters.bytes
-		}
 	}
 	s.activeExpire.Store(true)
 	return s
@@ -102,73 +102,45 @@ func MaskOf(key []byte) uint64 { return command.PartitionOf(slot.Of(key)) }
 
 // Exists implements [command.Keyspace].
 func (s *Store) Exists(db int, key []byte, nowMs int64) bool {
-	_, _, r := s.DB(db, nowMs).find(key)
-	return r != nil && !r.expired(nowMs)
+	at := s.DB(db, nowMs).find(key)
+	return at.found() && !expired(at.Expiry(), nowMs)
 }
 
 // table returns the slot's table, or nil if the partition's share of the
 // database has never held a key.
-func (k *keys) table(sl int) *table {
-	ts := k.tables.Load()
-	if ts == nil {
-		return nil
+func (k *keys) table(sl int) *ds.Table {
+	if g := k.tables.Load(); g != nil {
+		return g.Table(sl / partitions)
 	}
-	return &ts[sl/partitions]
+	return nil
 }
 
 // makeTable is table, made if need be.
-func (k *keys) makeTable(sl int) *table {
-	ts := k.tables.Load()
-	if ts == nil {
-		ts = new([slotsPerPartition]table)
-		k.tables.Store(ts)
+func (k *keys) makeTable(sl int) *ds.Table {
+	g := k.tables.Load()
+	if g == nil {
+		g = ds.NewGroup(slotsPerPartition)
+		k.tables.Store(g)
 	}
-	return &ts[sl/partitions]
+	return g.Table(sl / partitions)
 }
 
-// grow accounts for memory taken or, if negative, given back.
-func (k *keys) grow(n int64) {
-	k.bytes.Add(n)
-	k.total.Add(n)
+// forget counts out keys that are gone.
+func (k *keys) forget(n, volatile int64) {
+	k.n.Add(-n)
+	if volatile != 0 {
+		k.volatile.Add(-volatile)
+	}
 }
 
-func (k *keys) reset() {
-	k.tables.Store(nil)
+// drop gives up all keys. Most of their memory is freed later.
+func (k *keys) drop(shard *ds.Shard) {
+	if g := k.tables.Swap(nil); g != nil {
+		shard.Bury(g)
+		shard.Reap(reapAtOnce)
+	}
 	k.n.Store(0)
 	k.volatile.Store(0)
-	k.grow(-k.bytes.Load())
 	k.avgTTL.Store(0)
 	k.cursor = expireCursor{}
-}
-
-func (k *keys) insert(t *table, r *record) {
-	t.insert(r)
-	k.n.Add(1)
-	k.grow(r.size())
-	if r.expire != 0 {
-		k.volatile.Add(1)
-	}
-}
-
-func (k *keys) forget(r *record) {
-	k.n.Add(-1)
-	k.grow(-r.size())
-	if r.expire != 0 {
-		k.volatile.Add(-1)
-	}
-}
-
-func (k *keys) remove(t *table, r *record) {
-	k.forget(r)
-	t.remove(r)
-}
-
-func (k *keys) setExpiry(t *table, r *record, at int64) {
-	switch {
-	case r.expire == 0 && at != 0:
-		k.volatile.Add(1)
-	case r.expire != 0 && at == 0:
-		k.volatile.Add(-1)
-	}
-	t.setExpiry(r, at)
 }

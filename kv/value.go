@@ -1,9 +1,11 @@
 package kv
 
 import (
-	"bytes"
+	"encoding/binary"
 	"math"
 	"strconv"
+
+	"conclave/kv/ds"
 )
 
 // Type is what kind of value a key holds.
@@ -65,62 +67,28 @@ func (e Encoding) String() string {
 // embstrLimit is the longest string that Redis stores beside its header.
 const embstrLimit = 44
 
-// record is one key and its value. It belongs to the table of the key's slot.
-type record struct {
-	next   *record
-	hash   uint64
-	key    []byte
-	val    []byte // unused if enc is Int
-	num    int64  // the value if enc is Int
-	expire int64  // Unix ms; 0 = never
-	access uint32 // 24 bits, see access.go
-	typ    Type
-	enc    Encoding
-}
+// kind is a type and an encoding as a record carries them.
+func kind(t Type, e Encoding) byte { return byte(t) | byte(e)<<4 }
 
-// recordOverhead estimates what a record costs beside its key and value: the
-// struct, its share of the bucket array and the allocator's rounding.
-const recordOverhead = 112
+func typeOf(kind byte) Type         { return Type(kind & 15) }
+func encodingOf(kind byte) Encoding { return Encoding(kind >> 4) }
 
-func (r *record) size() int64 {
-	return recordOverhead + int64(cap(r.key)) + int64(cap(r.val))
-}
-
-func (r *record) expired(nowMs int64) bool { return r.expire != 0 && r.expire <= nowMs }
-
-// setText makes the value a string that is not an integer, in the record's
-// own memory where that fits without holding on to much more than it needs.
-func (r *record) setText(v []byte) {
-	r.typ, r.num = String, 0
-	if cap(r.val) < len(v) || cap(r.val) > 2*len(v)+64 {
-		r.val = make([]byte, len(v))
+// textKind is the kind of a string that isn't encoded as an integer.
+func textKind(size int) byte {
+	if size <= embstrLimit {
+		return kind(String, Embstr)
 	}
-	r.val = r.val[:len(v)]
-	copy(r.val, v)
-	r.enc = Raw
-	if len(v) <= embstrLimit {
-		r.enc = Embstr
-	}
+	return kind(String, Raw)
 }
 
-func (r *record) setInt(n int64) {
-	r.typ, r.enc, r.num, r.val = String, Int, n, nil
-}
+// intSize is the size of an integer's value.
+const intSize = 8
 
-// setValue makes the value a string as SET does: an integer if it is written
-// the way integers are printed.
-func (r *record) setValue(v []byte) {
-	if n, ok := ParseInt(v); ok {
-		r.setInt(n)
-		return
-	}
-	r.setText(v)
-}
+func intOf(val []byte) int64 { return int64(binary.LittleEndian.Uint64(val)) }
 
-// copyValue makes r's value a copy of src's, encoding included.
-func (r *record) copyValue(src *record) {
-	r.typ, r.enc, r.num, r.val = src.typ, src.enc, src.num, bytes.Clone(src.val)
-}
+func putInt(val []byte, n int64) { binary.LittleEndian.PutUint64(val, uint64(n)) }
+
+func expired(expiry, nowMs int64) bool { return expiry != NoExpiry && expiry <= nowMs }
 
 // ParseInt reads an integer in the one form Redis takes for an integer: the
 // form in which it would be printed. No sign but a minus, no leading zero, no
@@ -163,66 +131,74 @@ func ParseInt(b []byte) (int64, bool) {
 // Entry is one key as found by a lookup. It is valid until the partition is
 // unlocked or the key is changed through the store.
 type Entry struct {
-	r   *record
+	r   ds.Record
 	now int64
 	lfu bool
 }
 
 // Key is the key's name, in the store's memory.
-func (e Entry) Key() []byte { return e.r.key }
+func (e Entry) Key() []byte { return e.r.Key() }
 
 // Type is the kind of value.
-func (e Entry) Type() Type { return e.r.typ }
+func (e Entry) Type() Type { return typeOf(e.r.Kind()) }
 
 // Encoding is how the value is represented.
-func (e Entry) Encoding() Encoding { return e.r.enc }
+func (e Entry) Encoding() Encoding { return encodingOf(e.r.Kind()) }
 
 // Expiry is when the key expires, in Unix milliseconds; 0 = never.
-func (e Entry) Expiry() int64 { return e.r.expire }
+func (e Entry) Expiry() int64 { return e.r.Expiry() }
 
 // Expired reports whether the key's time has passed: iterations show such keys
 // too.
-func (e Entry) Expired() bool { return e.r.expired(e.now) }
+func (e Entry) Expired() bool { return expired(e.r.Expiry(), e.now) }
 
 // Bytes is a string's value. Integers are printed into scratch, which 20 bytes
 // suffice for; everything else is the store's own memory.
 func (e Entry) Bytes(scratch []byte) []byte {
-	if e.r.enc == Int {
-		return strconv.AppendInt(scratch[:0], e.r.num, 10)
+	if e.Encoding() == Int {
+		return strconv.AppendInt(scratch[:0], intOf(e.r.Value()), 10)
 	}
-	return e.r.val
+	return e.r.Value()
 }
 
 // AppendBytes appends a string's value to dst.
 func (e Entry) AppendBytes(dst []byte) []byte {
-	if e.r.enc == Int {
-		return strconv.AppendInt(dst, e.r.num, 10)
+	if e.Encoding() == Int {
+		return strconv.AppendInt(dst, intOf(e.r.Value()), 10)
 	}
-	return append(dst, e.r.val...)
+	return append(dst, e.r.Value()...)
 }
 
 // Int is a string's value as an integer, if it is written as one.
 func (e Entry) Int() (int64, bool) {
-	if e.r.enc == Int {
-		return e.r.num, true
+	if e.Encoding() == Int {
+		return intOf(e.r.Value()), true
 	}
-	return ParseInt(e.r.val)
+	return ParseInt(e.r.Value())
 }
 
 // Len is the length of a string's value in bytes.
 func (e Entry) Len() int {
-	if e.r.enc != Int {
-		return len(e.r.val)
+	if e.Encoding() != Int {
+		return len(e.r.Value())
 	}
 	var scratch [20]byte
-	return len(strconv.AppendInt(scratch[:0], e.r.num, 10))
+	return len(strconv.AppendInt(scratch[:0], intOf(e.r.Value()), 10))
 }
 
-// Size estimates the memory that key and value take, in bytes.
-func (e Entry) Size() int64 { return e.r.size() }
+// tableShare is about what a key's entry in a table takes.
+const tableShare = 10
+
+// Size is the memory that key and value take, in bytes, with their share of the
+// table.
+func (e Entry) Size() int64 { return int64(e.r.Size()) + tableShare }
 
 // Shared reports whether Redis would share the value between keys: a small
 // integer, whose reference count it reports as 2147483647.
 func (e Entry) Shared() bool {
-	return e.r.enc == Int && e.r.num >= 0 && e.r.num < 10000
+	if e.Encoding() != Int {
+		return false
+	}
+	n := intOf(e.r.Value())
+	return n >= 0 && n < 10000
 }

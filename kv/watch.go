@@ -25,14 +25,14 @@ func (s *Store) Watch(w *command.Watch, db int, key []byte, nowMs int64) {
 			return
 		}
 	}
-	at, _, r := s.DB(db, nowMs).find(key)
+	at := s.DB(db, nowMs).find(key)
 	k := watchKey{db, string(key)}
-	expired := r != nil && r.expired(nowMs)
-	w.Keys = append(w.Keys, command.WatchedKey{DB: db, Key: k.key, Expired: expired})
+	gone := at.found() && expired(at.Expiry(), nowMs)
+	w.Keys = append(w.Keys, command.WatchedKey{DB: db, Key: k.key, Expired: gone})
 
 	at.part.watchMu.Lock()
 	defer at.part.watchMu.Unlock()
-	at.part.watches[k] = append(at.part.watches[k], watcher{w, expired})
+	at.part.watches[k] = append(at.part.watches[k], watcher{w, gone})
 	at.part.watching.Store(int32(len(at.part.watches)))
 }
 
@@ -66,7 +66,7 @@ func (s *Store) Dirty(w *command.Watch, nowMs int64) bool {
 		if k.Expired {
 			continue
 		}
-		if _, _, r := s.DB(k.DB, nowMs).find([]byte(k.Key)); r != nil && r.expired(nowMs) {
+		if at := s.DB(k.DB, nowMs).find([]byte(k.Key)); at.found() && expired(at.Expiry(), nowMs) {
 			return true
 		}
 	}
@@ -82,12 +82,12 @@ func (d DB) changed(p *partition, key []byte) {
 }
 
 func (d DB) touchWatchers(p *partition, key []byte) {
-	_, _, r := d.find(key)
+	at := d.find(key)
 	p.watchMu.Lock()
 	defer p.watchMu.Unlock()
 	ws := p.watches[watchKey{d.n, string(key)}]
 	for i := range ws {
-		if ws[i].expired && r == nil {
+		if ws[i].expired && !at.found() {
 			ws[i].expired = false // expired before, removed now: no change
 			continue
 		}
@@ -108,9 +108,8 @@ func (s *Store) touchDB(p *partition, a, b int) {
 		if k.db != a {
 			continue
 		}
-		_, _, ra := s.DB(a, 0).find([]byte(k.key))
-		_, _, rb := s.DB(b, 0).find([]byte(k.key))
-		if ra == nil && rb == nil {
+		inA, inB := s.DB(a, 0).find([]byte(k.key)), s.DB(b, 0).find([]byte(k.key))
+		if !inA.found() && !inB.found() {
 			continue
 		}
 		for i := range ws {

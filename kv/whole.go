@@ -1,8 +1,21 @@
 package kv
 
+import (
+	"bytes"
+
+	"conclave/kv/ds"
+)
+
+// A flush gives tables up, which costs nothing per key. Their memory is freed in
+// parts: some at once, some with every key that is added, and the rest by Run,
+// beside the commands; that is what ASYNC asks for.
+const (
+	reapAtOnce = 64 // records per partition
+	reapPerKey = 4
+)
+
 // FlushAll empties every database and returns how many keys there were. All
-// partitions are locked. Emptying is dropping the tables: the garbage collector
-// frees them beside the commands, which is what ASYNC asks for.
+// partitions are locked.
 func (s *Store) FlushAll() int64 {
 	var n int64
 	for db := range s.ndb {
@@ -20,7 +33,7 @@ func (s *Store) FlushDB(db int) int64 {
 		k := &p.dbs[db]
 		s.touchDB(p, db, db)
 		n += k.n.Load()
-		k.reset()
+		k.drop(p.shard)
 	}
 	s.parts[0].counters.dirty.Add(n)
 	return n
@@ -34,21 +47,25 @@ func (s *Store) FlushSlot(sl int) int64 {
 	for db := range p.dbs {
 		k := &p.dbs[db]
 		t := k.table(sl)
-		if t == nil || t.n.Load() == 0 {
+		if t == nil || t.Len() == 0 {
 			continue
 		}
 		var gone [][]byte
-		t.each(func(r *record) bool {
-			k.forget(r)
-			gone = append(gone, r.key)
-			return true
-		})
-		t.buckets, t.volatile = nil, 0
-		t.n.Store(0)
-		for _, key := range gone {
-			s.DB(db, 0).changed(p, key)
+		if p.watching.Load() != 0 {
+			t.Each(p.shard, func(r ds.Record) bool {
+				gone = append(gone, bytes.Clone(r.Key()))
+				return true
+			})
 		}
-		n += int64(len(gone))
+		count := int64(t.Len())
+		k.forget(count, int64(t.Expiring()))
+		p.shard.BuryTable(t)
+		p.shard.Reap(reapAtOnce)
+		p.counters.dirty.Add(count)
+		for _, key := range gone {
+			s.DB(db, 0).touchWatchers(p, key)
+		}
+		n += count
 	}
 	return n
 }
@@ -71,7 +88,6 @@ func (k *keys) swap(o *keys) {
 	k.tables.Store(o.tables.Swap(k.tables.Load()))
 	k.n.Store(o.n.Swap(k.n.Load()))
 	k.volatile.Store(o.volatile.Swap(k.volatile.Load()))
-	k.bytes.Store(o.bytes.Swap(k.bytes.Load()))
 	k.avgTTL.Store(o.avgTTL.Swap(k.avgTTL.Load()))
 	k.cursor, o.cursor = o.cursor, k.cursor
 }
@@ -81,7 +97,7 @@ func (k *keys) swap(o *keys) {
 // locked.
 func (s *Store) CountInSlot(sl int) int {
 	if t := s.parts[sl%partitions].dbs[0].table(sl); t != nil {
-		return int(t.n.Load())
+		return t.Len()
 	}
 	return 0
 }
@@ -89,12 +105,13 @@ func (s *Store) CountInSlot(sl int) int {
 // KeysInSlot calls visit for up to n keys of one slot in database 0, in no
 // particular order. The slot's partition is locked.
 func (s *Store) KeysInSlot(sl, n int, visit func(key []byte)) {
-	t := s.parts[sl%partitions].dbs[0].table(sl)
+	p := &s.parts[sl%partitions]
+	t := p.dbs[0].table(sl)
 	if t == nil || n <= 0 {
 		return
 	}
-	t.each(func(r *record) bool {
-		visit(r.key)
+	t.Each(p.shard, func(r ds.Record) bool {
+		visit(r.Key())
 		n--
 		return n > 0
 	})

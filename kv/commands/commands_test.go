@@ -95,7 +95,7 @@ func TestDebugLooksInside(t *testing.T) {
 		if _, got, _ = strings.Cut(got, "0x0 "); !ok || got != want {
 			t.Errorf("%s: %s, want %s", key, got, want)
 		}
-		if n, ok := d.Usage(0, []byte(key), 0, l.now); !ok || n < 40 || n > 200 {
+		if n, ok := d.Usage(0, []byte(key), 0, l.now); !ok || n < 16 || n > 200 {
 			t.Errorf("%s: %d bytes", key, n)
 		}
 	}

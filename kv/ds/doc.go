@@ -18,7 +18,7 @@
 // A record:
 //
 //	0  kind   1  flags   2  access, 3 bytes   5  length of the key   6  of the value
-//	7  [length of the key, 4 bytes] [of the value, 4 bytes] [expiry, 6 bytes]
+//	7  [length of the key, 4 bytes] [of the value, 4 bytes] [expiry, 8 bytes]
 //	   key, value
 //
 // Records of more than about 8 KiB have a run of pages of their own and always

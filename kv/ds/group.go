@@ -7,6 +7,7 @@ type Group struct {
 	home   int
 	tables []Table
 	grave  bool
+	reaped int // tables that have been freed since, from the first on
 	// settled says that nothing in the group is to be captured any more.
 	settled bool
 }
@@ -56,24 +57,26 @@ func (s *Shard) BuryTable(t *Table) {
 	}
 }
 
+// Graves reports whether there is something to reap.
+func (s *Shard) Graves() bool { return len(s.graves) > 0 }
+
 // Reap frees up to about n records of tables that have been given up, and
 // reports whether there are more.
 func (s *Shard) Reap(n int) (more bool) {
 	for n > 0 && len(s.graves) > 0 {
 		g := s.graves[len(s.graves)-1]
-		for len(g.tables) > 0 && n > 0 {
-			t := &g.tables[len(g.tables)-1]
+		for g.reaped < len(g.tables) && n > 0 {
+			t := &g.tables[g.reaped]
 			for t.n.Load() > 0 && n > 0 {
 				n -= t.reapBucket(s)
 			}
 			if t.n.Load() == 0 {
 				t.see(s)
 				t.shrink(s)
-				g.tables = g.tables[:len(g.tables)-1]
-				n--
+				g.reaped++
 			}
 		}
-		if len(g.tables) == 0 {
+		if g.reaped == len(g.tables) {
 			s.graves[len(s.graves)-1] = nil
 			s.graves = s.graves[:len(s.graves)-1]
 		}

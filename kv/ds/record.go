@@ -17,7 +17,7 @@ const (
 const (
 	fixedHead  = 7
 	lengthSize = 4
-	expirySize = 6
+	expirySize = 8
 	shortMax   = 255
 )
 
@@ -94,9 +94,7 @@ func (r Record) setLengths(flags byte, key, val int) {
 }
 
 func (r Record) putExpiry(at int64) {
-	e := r.b[headSize(r.b[1])-expirySize:]
-	binary.LittleEndian.PutUint32(e, uint32(at))
-	binary.LittleEndian.PutUint16(e[4:], uint16(at>>32))
+	binary.LittleEndian.PutUint64(r.b[headSize(r.b[1])-expirySize:], uint64(at))
 }
 
 func (r Record) keyAt() (from, to int) {
@@ -129,12 +127,8 @@ func (r Record) Expiry() int64 {
 	if r.b[1]&hasExpiry == 0 {
 		return 0
 	}
-	e := r.b[headSize(r.b[1])-expirySize:]
-	return int64(binary.LittleEndian.Uint32(e)) | int64(binary.LittleEndian.Uint16(e[4:]))<<32
+	return int64(binary.LittleEndian.Uint64(r.b[headSize(r.b[1])-expirySize:]))
 }
-
-// MaxExpiry is the latest time that a record can carry.
-const MaxExpiry = 1<<48 - 1
 
 // Access are 24 bits about accesses, the caller's to interpret. They are not
 // part of what a capture preserves.
