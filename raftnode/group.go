@@ -51,6 +51,7 @@ type group struct {
 // voterRaft is one running Raft instance in raft/<cluster>/<generation>/.
 type voterRaft struct {
 	gen     uint64
+	born    time.Duration // clock
 	raft    *raft.Raft
 	stores  *store.Stores
 	trans   *transport.Transport
@@ -246,7 +247,7 @@ func (g *group) startVoter(gen uint64, bootstrap, resume bool) error {
 		return errors.Join(fmt.Errorf("%w: raft directory %s/%d is empty", errLostLog, g.cluster, gen), stores.Close())
 	}
 	conf := g.raftConfig(gen)
-	v := &voterRaft{gen: gen, stores: stores}
+	v := &voterRaft{gen: gen, born: n.cfg.Clock.Mono(), stores: stores}
 	v.machine = newMachine(g.front.adopt, n.fail)
 	v.trans = transport.New(transport.Config{
 		Endpoint: n.endpoint, Self: string(conf.LocalID), Want: g.cluster,
@@ -408,6 +409,13 @@ func (g *group) reconcile(ctx context.Context) {
 	}
 }
 
+// idle reports a Raft instance that no leader has taken up for so long that
+// none will: the promotion was given up.
+func (v *voterRaft) idle(now time.Duration) bool {
+	const patience = 10 * time.Second
+	return now-v.born > patience && v.raft.LastIndex() == 0
+}
+
 // becomeObserver stops Raft, puts the directory aside and lives on the stream.
 func (g *group) becomeObserver(v *voterRaft) {
 	n := g.n
@@ -428,7 +436,9 @@ func (g *group) becomeObserver(v *voterRaft) {
 		return
 	}
 	err := n.saveMetaLocked(func(m *store.Metadata) {
-		m.Membership.Generation = 0
+		if m.Membership.Generation == v.gen { // or the next one has begun
+			m.Membership.Generation = 0
+		}
 		// A log that was never replayed knows nobody.
 		if peers := peersOf(st); len(peers) > 0 {
 			m.Membership.Peers = toPeers(peers)

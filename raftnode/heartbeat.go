@@ -104,7 +104,7 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 		n.soft.setHealth(out.Health)
 	}
 	if r, v := out.Record, g.raft(); r != nil && v != nil && r.Attempt == g.attempt &&
-		(r.Generation > v.gen || r.Generation == v.gen && r.Suffrage == fsm.Observer) {
+		(r.Generation > v.gen || r.Suffrage == fsm.Observer && (r.Generation == v.gen || v.idle(n.cfg.Clock.Mono()))) {
 		g.becomeObserver(v)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"conclave/fsm"
 	"conclave/raftnode"
 	"conclave/raftnode/peer"
+	"conclave/raftnode/router"
 	"conclave/raftnode/store"
 )
 
@@ -45,6 +46,7 @@ type life struct {
 	h      *host
 	no     int
 	node   *raftnode.Node
+	router *router.Router
 	plane  *plane
 	born   time.Time
 	cancel context.CancelFunc
@@ -101,6 +103,7 @@ func (h *host) boot() {
 		BusAddr: net.JoinHostPort(h.name, strconv.Itoa(busPort)), Secret: func() []byte { return nil },
 		Data: l.plane, Clock: l, Rand: h.rng.Uint64, Settings: h.settings, Log: log, Guards: h.w.opt.Guards,
 	})
+	l.router = router.New(rights{l.node, h.w.opt.Guards})
 	h.life = l
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel

@@ -3,8 +3,12 @@ package sim
 import (
 	"time"
 
+	"conclave/fsm"
 	"conclave/fsm/slot"
+	"conclave/raftnode"
 	"conclave/raftnode/internal/guards"
+	"conclave/raftnode/router"
+	"conclave/resp/command"
 )
 
 // plane is a data plane without data: locks, commands that take time, and a
@@ -64,13 +68,39 @@ func (p *plane) Flush() {
 	}
 }
 
-// serves is the check before a command runs.
+// rights is what the router asks of the node, with the rules of the data plane
+// that are switched off.
+type rights struct {
+	*raftnode.Node
+	off guards.Set
+}
+
+func (r rights) Incarnation() fsm.Incarnation {
+	if sh := r.View().ShardOf(r.Self()); sh != nil && r.off.Off(guards.Incarnation) {
+		return sh.PrimaryIncarnation
+	}
+	return r.Node.Incarnation()
+}
+
+func (r rights) Gave(s int, stamp uint64) bool {
+	return r.Node.Gave(s, stamp) || r.off.Off(guards.PostStamp)
+}
+
+func (rights) Covered() bool { return true } // few slots are in play
+
+func (rights) Settings() router.Settings { return router.Settings{} }
+
+func present() (missing, distinct int) { return 0, 1 }
+
+// route is the check before a command runs.
+func (l *life) route(s int) (command.Stamp, bool) {
+	v := l.router.Route(&command.Query{Slot: s, Write: true, Missing: present})
+	return v.Stamp, v.Err == "" && v.Wait == nil && !l.dead.Load()
+}
+
 func (l *life) serves(s int) bool {
-	st := l.node.View()
-	sh := st.Owner(s)
-	return !l.dead.Load() && sh != nil && sh.Primary == l.id() &&
-		(sh.PrimaryIncarnation == l.node.Incarnation() || l.h.w.opt.Guards.Off(guards.Incarnation)) &&
-		l.node.LeaseValid() && l.node.Fenced(s) == nil
+	_, ok := l.route(s)
+	return ok
 }
 
 // client sends commands to its own process until that ends.
@@ -94,11 +124,11 @@ func (p *plane) command(rng *source, s int) {
 	l := p.l
 	w := l.h.w
 	p.locks[s] <- struct{}{}
-	if !l.serves(s) {
+	stamp, ok := l.route(s)
+	if !ok {
 		<-p.locks[s]
 		return
 	}
-	before := l.node.View()
 	p.dawdle(rng)
 	// It runs at this instant.
 	other := w.check.othersServing(l, s)
@@ -111,13 +141,13 @@ func (p *plane) command(rng *source, s int) {
 	} else {
 		p.keys[s] <- n + 1
 	}
-	stamp, tenure, at := before.Stamp(s), before.Owner(s).Tenure, time.Since(w.start)
+	at := time.Since(w.start)
 	p.dawdle(rng)
 	<-p.locks[s]
 	if rng.chance(0.1) {
 		p.dawdle(rng)
 	}
-	if !p.mayReply(s, tenure, stamp) {
+	if !p.mayReply(stamp) {
 		w.count("replies dropped")
 		return
 	}
@@ -128,24 +158,8 @@ func (p *plane) command(rng *source, s int) {
 }
 
 // mayReply is the check after a command, before its reply leaves.
-func (p *plane) mayReply(s int, tenure, stamp uint64) bool {
-	l := p.l
-	off := l.h.w.opt.Guards
-	if l.dead.Load() {
-		return false
-	}
-	if off.Off(guards.PostCheck) {
-		return true
-	}
-	if !l.node.LeaseValid() {
-		return false
-	}
-	if l.node.Gave(s, stamp) || off.Off(guards.PostStamp) {
-		return true
-	}
-	st := l.node.View()
-	sh := st.Owner(s)
-	return sh != nil && sh.Primary == l.id() && sh.PrimaryIncarnation == l.node.Incarnation() && sh.Tenure == tenure && st.Stamp(s) == stamp
+func (p *plane) mayReply(stamp command.Stamp) bool {
+	return !p.l.dead.Load() && (p.l.router.Confirm(stamp) || p.l.h.w.opt.Guards.Off(guards.PostCheck))
 }
 
 // dawdle holds a command up, mostly not at all.

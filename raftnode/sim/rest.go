@@ -58,7 +58,8 @@ func (c *checker) unrest() string {
 	clusters := map[string][]*life{}
 	for _, h := range c.w.hosts {
 		l := h.now()
-		if l == nil {
+		if l == nil { // its disk failed late
+			h.boot()
 			return h.name + " is down"
 		}
 		clusters[l.cluster()] = append(clusters[l.cluster()], l)
