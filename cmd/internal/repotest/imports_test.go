@@ -40,6 +40,8 @@ func rooms() []room {
 		{name: "kv/commands", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "commands on keys reach the cluster through the router only"},
 		{name: "kv/script", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "scripts are commands on keys"},
 
+		{name: "raftnode/sim", ours: []string{"raftnode/...", "fsm/...", "resp/command"}, theirs: []string{"github.com/hashicorp"},
+			why: "the simulation asks the router as the server does"},
 		{name: "raftnode/...", ours: []string{"raftnode/...", "fsm/..."}, theirs: []string{"github.com/hashicorp", "go.etcd.io/bbolt"},
 			why: "the control plane learns about the data through interfaces it declares itself"},
 		{name: "raftnode/commands", ours: []string{"raftnode/...", "fsm/...", "resp", "resp/command"}, why: "CLUSTER commands speak RESP, and ask the control plane for everything"},
