@@ -180,8 +180,27 @@ func (b *batch) settle(moved *slot.Set, checked map[int]bool) {
 		return strings.Compare(string(x.(*fsm.AssignSlots).Node), string(y.(*fsm.AssignSlots).Node))
 	})
 	first = append(first, marks...)
-	b.ops = append(first, b.ops...)
-	b.origin = append(slices.Repeat([]int{-1}, len(first)), b.origin...)
+	ops, origin := first, slices.Repeat([]int{-1}, len(first))
+	for i, op := range b.ops {
+		if !b.passing(op, moved) {
+			ops, origin = append(ops, op), append(origin, b.origin[i])
+		}
+	}
+	b.ops, b.origin = ops, origin
+}
+
+// passing reports a mark that a later move in the same batch takes away again:
+// the move comes first now.
+func (b *batch) passing(op fsm.Op, moved *slot.Set) bool {
+	switch op := op.(type) {
+	case *fsm.SetMigrating:
+		to, _ := b.end.Migrating(op.Node, int(op.Slot))
+		return moved.Contains(int(op.Slot)) && to != op.To
+	case *fsm.SetImporting:
+		from, _ := b.end.Importing(op.Node, int(op.Slot))
+		return moved.Contains(int(op.Slot)) && from != op.From
+	}
+	return false
 }
 
 func (b *batch) give(to fsm.NodeID, check bool) *give {
