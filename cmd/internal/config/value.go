@@ -200,6 +200,10 @@ func list(at func(*Config) *[]string, most int, check func(string) error) value 
 				return fmt.Errorf("too many values specified, at most %d are possible", most)
 			}
 			for _, a := range args {
+				// The words are printed and written back without quotes.
+				if w, err := splitWords(a); err != nil || len(w) != 1 || w[0] != a {
+					return fmt.Errorf("%q is no single word", a)
+				}
 				if check == nil {
 					continue
 				}
