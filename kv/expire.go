@@ -3,6 +3,7 @@ package kv
 import (
 	"context"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,15 +49,24 @@ func (d DB) expire(at *place) {
 // only when they are accessed. No partition need be locked.
 func (s *Store) SetActiveExpire(on bool) { s.activeExpire.Store(on) }
 
-// Run removes expired keys in the background until ctx is done.
+// Run removes expired keys and keeps memory in order, in the background, until
+// ctx is done.
 func (s *Store) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runExpiry(ctx) })
+	wg.Go(func() { s.runUpkeep(ctx) })
+	wg.Wait()
+	return nil
+}
+
+func (s *Store) runExpiry(ctx context.Context) {
 	tick := time.NewTicker(cyclePeriod)
 	defer tick.Stop()
 	next := 0
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case now := <-tick.C:
 			if s.activeExpire.Load() {
 				next = s.expireCycle(now, next)

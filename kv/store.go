@@ -33,6 +33,7 @@ type Store struct {
 	ndb   int
 
 	lfu          atomic.Bool
+	snapshotting atomic.Bool
 	activeExpire atomic.Bool
 	cycle        cycleStats
 }

@@ -14,26 +14,27 @@ func (s *Shard) EndCompaction() {
 	s.lines.Settle()
 }
 
-// Compact moves what lies in chunks that are to be emptied, for about n lines
-// from bucket b on, and returns where to go on; 0 after the last bucket. What
-// the table holds doesn't change, so that a capture has nothing to preserve.
-func (t *Table) Compact(s *Shard, b uint32, n int) (next uint32) {
+// Compact moves what lies in chunks that are to be emptied, from bucket b on
+// until the budget, of lines looked at and records moved, is used up. It returns
+// where to go on; 0 after the last bucket. What the table holds doesn't change,
+// so that a capture has nothing to preserve.
+func (t *Table) Compact(s *Shard, b uint32, budget *int) (next uint32) {
 	if b == 0 && t.dir.room > 0 {
 		size := int(t.dir.room) * 4
 		t.dir.more.Store(uint64(move(s.lines, arena.Ref(t.dir.more.Load()), size)))
 	}
 	buckets := t.buckets.Load()
-	for ; b < buckets && n > 0; b++ {
+	for ; b < buckets && *budget > 0; b++ {
 		if seg, off := segment(b); off == 0 {
 			u := t.dir.entry(s, seg)
 			ref := move(s.lines, arena.Ref(u)<<lineShift, segmentLines(b)*lineSize)
 			t.dir.setEntry(s, seg, uint32(ref>>lineShift))
 		}
-		for line := t.dir.line(s, b); ; n-- {
+		for line := t.dir.line(s, b); ; *budget-- {
 			for i := range line.used() {
 				if ref := line.ref(i); s.cells.Evacuating(ref) {
 					line.setRef(i, move(s.cells, ref, len(s.record(ref).b)))
-					n--
+					*budget--
 				}
 			}
 			next := line.next()
@@ -44,7 +45,7 @@ func (t *Table) Compact(s *Shard, b uint32, n int) (next uint32) {
 			line.setNext(next)
 			line = s.line(next)
 		}
-		n--
+		*budget--
 	}
 	if b < buckets {
 		return b

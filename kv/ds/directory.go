@@ -9,13 +9,14 @@ import (
 )
 
 // Lines of a table's buckets lie in segments, that grow with the table so that
-// the directory stays short: four lines each for the first 64 buckets, eight up
-// to 4096, then sixteen segments for each doubling. Large segments are runs, of
-// which only the pages in use are resident.
+// the directory stays short: one, one and two lines, then four each for the
+// first 64 buckets, eight up to 4096, then sixteen segments for each doubling.
+// Large segments are runs, of which only the pages in use are resident.
 const (
+	tinyEnd            = 4
 	smallSeg, smallEnd = 4, 64
 	midSeg, midEnd     = 8, 4096
-	smallSegs          = smallEnd / smallSeg
+	smallSegs          = smallEnd/smallSeg + 2
 	midSegs            = (midEnd - smallEnd) / midSeg
 	midBits            = 12 // of midEnd
 )
@@ -32,8 +33,11 @@ type directory struct {
 // segment tells the segment of a bucket, and where in it the bucket is.
 func segment(b uint32) (seg int, off uint32) {
 	switch {
+	case b < tinyEnd:
+		k := bits.Len32(b)
+		return k, b &^ (1 << k >> 1)
 	case b < smallEnd:
-		return int(b / smallSeg), b % smallSeg
+		return int(b/smallSeg) + 2, b % smallSeg
 	case b < midEnd:
 		return smallSegs + int(b-smallEnd)/midSeg, b % midSeg
 	}
@@ -45,6 +49,8 @@ func segment(b uint32) (seg int, off uint32) {
 // segmentLines is the number of lines in the segment of bucket b.
 func segmentLines(b uint32) int {
 	switch {
+	case b < tinyEnd:
+		return max(1, int(b)&^1)
 	case b < smallEnd:
 		return smallSeg
 	case b < midEnd:
@@ -55,8 +61,8 @@ func segmentLines(b uint32) int {
 
 // line is the first line of bucket b.
 func (d *directory) line(s *Shard, b uint32) *bucket {
-	if b < smallEnd {
-		u := d.first[b/smallSeg].Load() + b%smallSeg
+	if b-tinyEnd < smallEnd-tinyEnd {
+		u := d.first[b/smallSeg+2].Load() + b%smallSeg
 		return s.line(arena.Ref(u) << lineShift)
 	}
 	seg, off := segment(b)

@@ -42,8 +42,9 @@ type model struct {
 	scanning     bool
 	stayed, seen map[string]bool
 
-	compacting bool
-	compactAt  uint32
+	compacting   bool
+	compactAt    uint32
+	compactTable int
 }
 
 const modelTables = 3
@@ -256,11 +257,14 @@ func (m *model) compact() {
 		m.s.BeginCompaction(float64(m.byte()) / 255)
 		m.compacting = true
 	}
-	for i := range modelTables {
-		if m.compactAt = m.g.Table(i).Compact(m.s, m.compactAt, m.byte()); m.compactAt != 0 {
+	budget := m.byte()
+	for ; m.compactTable < modelTables; m.compactTable++ {
+		m.compactAt = m.g.Table(m.compactTable).Compact(m.s, m.compactAt, &budget)
+		if m.compactAt != 0 || budget <= 0 {
 			return
 		}
 	}
+	m.compactTable = 0
 	m.s.EndCompaction()
 	m.compacting = false
 	m.sp.Trim(1 << 20)

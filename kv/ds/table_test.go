@@ -46,7 +46,8 @@ func TestLargeTable(t *testing.T) {
 	}
 	if s.BeginCompaction(0.9) {
 		for b := uint32(0); ; {
-			if b = tab.Compact(s, b, 10); b == 0 {
+			budget := 10
+			if b = tab.Compact(s, b, &budget); b == 0 {
 				break
 			}
 		}

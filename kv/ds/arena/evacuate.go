@@ -7,6 +7,7 @@ package arena
 func (h *Heap) Evacuate(share float64) (chunks int) {
 	for ci := range h.classes {
 		cl := &h.classes[ci]
+		h.retire(cl)
 		if cl.partial == 0 {
 			continue
 		}
@@ -42,5 +43,21 @@ func (h *Heap) Settle() {
 		chunk := h.evacuating
 		h.unlink(chunk)
 		h.link(&h.classes[h.header(chunk).class()].partial, chunk, listPartial)
+	}
+}
+
+// retire makes a class's current chunk one like the others.
+func (h *Heap) retire(cl *class) {
+	chunk := cl.current
+	if chunk == 0 {
+		return
+	}
+	cl.current = 0
+	c := h.header(chunk)
+	switch size := classSizes[c.class()]; {
+	case c.live() == 0:
+		h.release(cl, chunk)
+	case c.free() != 0 || c.unused()+size <= ChunkSize:
+		h.link(&cl.partial, chunk, listPartial)
 	}
 }

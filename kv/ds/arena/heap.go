@@ -144,12 +144,16 @@ func (h *Heap) Free(r Ref, n int) {
 		if c[7] != listNone {
 			h.unlink(chunk)
 		}
-		cl.chunks--
-		h.mapped -= ChunkSize
-		h.a.give(chunk, 1)
+		h.release(cl, chunk)
 	case c[7] == listNone:
 		h.link(&cl.partial, chunk, listPartial)
 	}
+}
+
+func (h *Heap) release(cl *class, chunk Ref) {
+	cl.chunks--
+	h.mapped -= ChunkSize
+	h.a.give(chunk, 1)
 }
 
 // Resized accounts for a run that has become larger or smaller in place.
