@@ -10,6 +10,7 @@
 //
 //	E2E_RACE=1      build the server with the race detector
 //	E2E_KEEP=1      keep the nodes' directories, also of tests that pass
+//	E2E_STACKS=1    after a failure, print the nodes' goroutines and whole logs
 //	E2E_LOGLEVEL=l  the nodes' loglevel
 //	KILLS=n         rounds of the kill test
 //	MEASURE=1       print timings beside redis-server's

@@ -111,10 +111,15 @@ func newNodeOf(t testing.TB, bin string, args ...string) *node {
 		n.disconnect()
 		if n.running() {
 			n.signal(syscall.SIGCONT)
-			n.kill()
+			if t.Failed() && os.Getenv("E2E_STACKS") != "" {
+				n.signal(syscall.SIGQUIT) // the runtime prints all goroutines
+				<-n.ended
+			} else {
+				n.kill()
+			}
 		}
 		if t.Failed() {
-			t.Logf("last lines of the node on port %d:\n%s", n.port, n.logTail(25))
+			t.Logf("last lines of the node on port %d:\n%s", n.port, n.logTail(logLines()))
 		}
 		switch {
 		case os.Getenv("E2E_KEEP") != "":
@@ -124,6 +129,13 @@ func newNodeOf(t testing.TB, bin string, args ...string) *node {
 		}
 	})
 	return n
+}
+
+func logLines() int {
+	if os.Getenv("E2E_STACKS") != "" {
+		return 5000
+	}
+	return 25
 }
 
 func (n *node) addr() string { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
