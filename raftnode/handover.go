@@ -229,18 +229,43 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 	}
 	ch := make(chan decided, 1)
 	g.wg.Go(func() {
-		defer release()
 		res, err := n.proposeAs(g.ctx, g, n.entry(op))
 		if err == nil {
 			err = n.waitView(g.ctx, func(st *fsm.State) bool { return st.Index() >= res.Index })
 		}
+		release()
 		ch <- decided{res, err}
+		if err == nil && res.Refusal == nil {
+			n.followTaker(g, in.To)
+		}
 	})
 	select {
 	case d := <-ch:
 		return outcomeOf(d.res, d.err)
 	case <-ctx.Done():
 		return &outcome{Code: "unknown", Text: "the hand-over is proposed and not decided yet"}
+	}
+}
+
+// followTaker makes a primary that gave its last slot away a replica of the one
+// that took it, as Redis does. A node that holds keys, of slots that were never
+// its own, stays what it is: a replica would drop them.
+func (n *Node) followTaker(g *group, taker fsm.NodeID) {
+	st := n.View()
+	me := st.Node(n.Self())
+	if taker == "" || !n.cfg.Settings().ReplicaMigration || me == nil || !me.IsPrimary() ||
+		st.CountSlots(me.Shard) > 0 || n.cfg.Data.Keys() > 0 {
+		return
+	}
+	op := &fsm.Replicate{Node: me.ID, Attempt: me.Attempt, Primary: taker}
+	res, err := n.proposeAs(g.ctx, g, n.entry(op))
+	switch {
+	case err != nil:
+		n.log.Warn("the last slot is given away; following its new owner", "owner", taker, "err", err)
+	case res.Refusal != nil: // it got slots again, or the taker is gone
+		n.log.Info("the last slot is given away; not following its new owner", "owner", taker, "reason", res.Refusal)
+	default:
+		n.log.Info("the last slot is given away: following its new owner", "owner", taker)
 	}
 }
 

@@ -36,6 +36,7 @@ type Settings struct {
 	Witness          bool
 	NodeTimeout      time.Duration
 	RequireCoverage  bool
+	ReplicaMigration bool          // a primary that gave its last slot away follows the one that took it
 	Voters           int           // wished number of voters, 0 = by cluster size
 	VoterReplace     time.Duration // a failed voter is replaced after this long
 	Seeds            []string      // host:bus-port, tried when no known address answers

@@ -103,7 +103,7 @@ func settingsOf(c *config.Config) raftnode.Settings {
 		AnnounceIP: c.ClusterAnnounceIP, Port: uint16(c.Port), BusPort: uint16(c.BusPort()),
 		Hostname: c.ClusterAnnounceHostname, HumanName: c.ClusterAnnounceHumanNodename, Zone: c.AvailabilityZone,
 		NoFailover: c.ClusterReplicaNoFailover, NodeTimeout: c.ClusterNodeTimeout,
-		RequireCoverage: c.ClusterRequireFullCoverage, Voters: c.ClusterRaftVoters,
+		RequireCoverage: c.ClusterRequireFullCoverage, ReplicaMigration: c.ClusterAllowReplicaMigration, Voters: c.ClusterRaftVoters,
 		VoterReplace: c.ClusterVoterReplaceAfter, Seeds: c.ClusterSeeds, RaftTimeout: c.RaftTimeout,
 	}
 	if c.ClusterAnnouncePort != 0 {
