@@ -29,6 +29,9 @@ func (w *Writer) SetProto(v int) { w.proto = v }
 // Bytes is what was written since the last Reset; valid until the next write.
 func (w *Writer) Bytes() []byte { return w.buf }
 
+// Cap is the size of the buffer.
+func (w *Writer) Cap() int { return cap(w.buf) }
+
 // Len is the number of bytes that wait in the buffer.
 func (w *Writer) Len() int { return len(w.buf) }
 

@@ -68,6 +68,19 @@ type Keyspace interface {
 	Dirty(w *Watch, nowMs int64) bool
 }
 
+// Toucher is what a [Keyspace] may also be: Touch brings what belongs to the
+// keys into the processor's caches. It changes nothing, promises nothing, and
+// is called without locks.
+type Toucher interface {
+	Touch(db int, keys [][]byte)
+}
+
+// BatchConfirmer is what a [Router] may also be: ConfirmAll reports whether
+// Confirm would say yes to all of them at this moment.
+type BatchConfirmer interface {
+	ConfirmAll(s []Stamp) bool
+}
+
 // AllPartitions is the mask of the whole store.
 const AllPartitions = ^uint64(0)
 

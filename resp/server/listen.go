@@ -41,10 +41,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		<-ctx.Done()
 		ln.Close()
 	})
-	open := openConns{all: map[*conn]bool{}}
-	err := s.accept(ctx, ln, &conns, &open)
+	onLoops, err := s.acceptOnLoops(ctx, ln)
+	if !onLoops {
+		open := openConns{all: map[*conn]bool{}}
+		err = s.accept(ctx, ln, &conns, &open)
+		cancel()
+		open.drain(&conns)
+	}
 	cancel()
-	open.drain(&conns)
 	workers.Wait()
 	s.mu.Lock()
 	s.serving--
@@ -77,7 +81,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, conns *sync.WaitGr
 			continue
 		}
 		wait = 5 * time.Millisecond
-		if text := s.unwelcome(nc); text != "" {
+		if text := s.unwelcome(isLocal(nc)); text != "" {
 			nc.SetWriteDeadline(time.Now().Add(time.Millisecond))
 			nc.Write([]byte(text)) // best effort, as in Redis
 			nc.Close()
@@ -94,12 +98,12 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, conns *sync.WaitGr
 }
 
 // unwelcome is the error for a connection that isn't accepted, or "".
-func (s *Server) unwelcome(nc net.Conn) string {
+func (s *Server) unwelcome(local bool) string {
 	l := s.limits()
 	if most := l.MaxClients; most > 0 && s.SessionCount() >= most {
 		return errMaxClients
 	}
-	if l.ProtectedMode && !isLocal(nc) && !s.PasswordNeeded() {
+	if l.ProtectedMode && !local && !s.PasswordNeeded() {
 		return errDenied
 	}
 	return ""

@@ -5,6 +5,10 @@ import "sync"
 // keepOutput is the largest output buffer a session keeps between batches.
 const keepOutput = 2 * flushAt
 
+// maxBacklog is how much output may wait for a client of a class without a
+// limit. Its further requests are left undone meanwhile.
+const maxBacklog = 1 << 20
+
 // flush sends the replies that wait, after the router confirmed that they may
 // be. It reports whether the connection goes on.
 func (s *Session) flush() bool {
@@ -15,21 +19,28 @@ func (s *Session) flush() bool {
 	if len(b) == 0 {
 		return !s.killed.Load()
 	}
-	s.outMu.Lock()
-	_, err := s.out.Write(b)
-	s.outMu.Unlock()
-	s.bytesOut.Add(int64(len(b)))
-	s.srv.stats.bytesOut.Add(int64(len(b)))
+	err := s.write(b)
 	if cap(b) > keepOutput {
 		b = nil
 	}
 	s.w.Reset(b)
-	s.outputCap.Store(int64(cap(b)))
+	set(&s.outputCap, int64(cap(b)))
 	if err != nil {
 		s.Kill()
 		return false
 	}
-	return !s.killed.Load()
+	return !s.killed.Load() && !s.overLimit(0)
+}
+
+func (s *Session) write(b []byte) error {
+	s.bytesOut.Add(int64(len(b)))
+	s.tally.bytesOut += int64(len(b))
+	if s.front == nil {
+		s.outMu.Lock()
+		defer s.outMu.Unlock()
+	}
+	_, err := s.out.Write(b)
+	return err
 }
 
 // confirm asks whether what ran may be acknowledged. If not, nobody may learn
@@ -40,29 +51,66 @@ func (s *Session) confirm() bool {
 	if s.w.Len() == 0 {
 		return true // CLIENT REPLY OFF: nothing is acknowledged
 	}
+	if all := s.srv.confirmer; all != nil {
+		if all.ConfirmAll(stamps) {
+			return true
+		}
+		s.unconfirmed()
+		return false
+	}
 	for i := range stamps {
 		if !s.srv.cfg.Router.Confirm(stamps[i]) {
-			s.w.Reset(nil)
-			s.closing = true
-			s.srv.stats.unconfirmed.Add(1)
-			s.Kill()
+			s.unconfirmed()
 			return false
 		}
 	}
 	return true
 }
 
-// overLimit ends a connection whose output is beyond its class's hard limit.
-// Output waits only within a batch, so the soft limit can't be reached here.
-func (s *Session) overLimit(l *Limits, n int) bool {
-	if l.OutputNormal.Hard <= 0 || int64(n) <= l.OutputNormal.Hard {
-		return false
+func (s *Session) unconfirmed() {
+	s.w.Reset(nil)
+	s.closing = true
+	s.srv.stats.unconfirmed.Add(1)
+	s.Kill()
+}
+
+// overLimit ends a connection whose output, n bytes in the session and what the
+// socket hasn't taken yet, is beyond the limits of its class.
+func (s *Session) overLimit(n int) bool {
+	limit := &s.limits.OutputNormal
+	kept := 0
+	if s.front != nil {
+		kept = s.front.backlog()
 	}
+	total := int64(n + kept)
+	over := limit.Hard > 0 && total > limit.Hard
+	if !over && kept > 0 && limit.Soft > 0 {
+		now := s.clock.time()
+		since := s.front.behind(limit.Soft, now)
+		over = !since.IsZero() && now.Sub(since) > limit.SoftFor
+	}
+	if over {
+		s.cutOff(total)
+	}
+	return over
+}
+
+// cutOff ends a connection over its output, unsent.
+func (s *Session) cutOff(n int64) {
 	s.srv.stats.outputLimit.Add(1)
 	s.srv.failures.warn(s.srv.log, "client disconnected: output buffer limit", "client", s.id, "addr", s.peer.Addr, "bytes", n)
 	s.w.Reset(nil)
+	s.stamps = s.stamps[:0]
 	s.Kill()
-	return true
+}
+
+// mustWait reports whether the client must read before more of its requests
+// are run. One whose class has a hard limit runs into that instead.
+func (s *Session) mustWait() bool {
+	if s.front == nil || s.limits.OutputNormal.Hard > 0 {
+		return false
+	}
+	return s.front.backlog() > max(maxBacklog, int(s.limits.OutputNormal.Soft)+flushAt)
 }
 
 // pushes is output that doesn't answer a request. One goroutine per session
@@ -100,6 +148,10 @@ func (s *Session) Push(b []byte, limit OutputLimit) {
 	if limit.Hard <= 0 {
 		limit.Hard = maxPush
 	}
+	if s.front != nil {
+		s.front.push(b, limit)
+		return
+	}
 	p := &s.pushes
 	p.mu.Lock()
 	if p.stopped {
@@ -116,9 +168,7 @@ func (s *Session) Push(b []byte, limit OutputLimit) {
 	}
 	p.mu.Unlock()
 	if over {
-		s.srv.stats.outputLimit.Add(1)
-		s.srv.failures.warn(s.srv.log, "client disconnected: it doesn't keep up", "client", s.id, "addr", s.peer.Addr)
-		s.Kill()
+		s.notKeepingUp()
 		return
 	}
 	select {
@@ -127,14 +177,23 @@ func (s *Session) Push(b []byte, limit OutputLimit) {
 	}
 }
 
+// notKeepingUp ends a connection over what was pushed to it. Any goroutine may
+// call it.
+func (s *Session) notKeepingUp() {
+	s.srv.stats.outputLimit.Add(1)
+	s.srv.failures.warn(s.srv.log, "client disconnected: it doesn't keep up", "client", s.id, "addr", s.peer.Addr)
+	s.Kill()
+}
+
 // sendPushes runs until the session ends.
 func (s *Session) sendPushes() {
 	p := &s.pushes
+	ended := s.Context().Done()
 	var spare []byte
 	for {
 		select {
 		case <-p.wake:
-		case <-s.ctx.Done():
+		case <-ended:
 			return
 		}
 		p.mu.Lock()

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"conclave/resp"
@@ -19,19 +20,38 @@ func (s *Session) Input() []byte { return s.parser.Space() }
 func (s *Session) Fed(n int) {
 	s.parser.Fed(n)
 	s.bytesIn.Add(int64(n))
-	s.srv.stats.bytesIn.Add(int64(n))
+	s.tally.bytesIn += int64(n)
 }
 
 // Process runs every complete command of the input, as one batch, and sends
 // the replies. It reports whether the connection goes on.
 func (s *Session) Process() bool {
 	s.busy.Store(true)
-	s.now = time.Now()
-	s.active.Store(s.now.UnixMilli())
-	l := s.srv.limits()
-	s.parser.MaxBulk, s.parser.MaxQuery = l.MaxBulk, int(l.MaxQuery)
+	s.begin(time.Now())
+	s.work()
+	s.tally.flush()
+	ok := s.end()
+	s.busy.Store(false)
+	return ok
+}
+
+// begin starts a batch.
+func (s *Session) begin(now time.Time) {
+	s.clock.set(now)
+	set(&s.active, s.clock.ms())
+	s.limits = s.srv.limits()
+	s.parser.MaxBulk, s.parser.MaxQuery = s.limits.MaxBulk, int(s.limits.MaxQuery)
+	s.stalled = false
+}
+
+// work runs the commands that have come. It stops early if the connection is
+// to end, if the client doesn't read its replies (stalled), or if a command
+// can't run here (leave).
+func (s *Session) work() {
 	for !s.closing && !s.killed.Load() {
-		s.parser.Strict = !s.authed.Load()
+		if s.ahead == 0 {
+			s.prepare()
+		}
 		args, err := s.parser.Next()
 		if err != nil {
 			s.malformed(err)
@@ -40,21 +60,82 @@ func (s *Session) Process() bool {
 		if args == nil {
 			break
 		}
+		s.ahead--
 		s.execute(args)
-		if n := s.w.Len(); n > flushAt && !s.overLimit(l, n) && !s.flush() {
+		if s.leave {
+			s.parser.Unread()
+			break
+		}
+		if n := s.w.Len(); n > flushAt && !s.relieve(n) {
 			break
 		}
 	}
-	s.run.flush(&s.srv.stats)
-	ok := !s.killed.Load() && !s.overLimit(l, s.w.Len()) && s.flush() && !s.closing
+	s.ahead = 0
+	s.commands.Add(s.ran)
+	s.ran = 0
+}
+
+// relieve sends output in the middle of a batch. It reports whether to go on.
+func (s *Session) relieve(n int) bool {
+	if s.overLimit(n) || !s.flush() {
+		return false
+	}
+	s.stalled = s.mustWait()
+	return !s.stalled
+}
+
+// end sends the replies of a batch.
+func (s *Session) end() bool {
+	ok := !s.killed.Load() && !s.overLimit(s.w.Len()) && s.flush() && !s.closing
 	if s.monitorNext && ok {
 		s.beginMonitor()
 	}
-	s.inputLen.Store(int64(s.parser.Buffered()))
-	s.inputCap.Store(int64(s.parser.Cap()))
-	s.active.Store(s.now.UnixMilli())
-	s.busy.Store(false)
+	set(&s.inputLen, int64(s.parser.Buffered()))
+	set(&s.inputCap, int64(s.parser.Cap()))
+	set(&s.active, s.clock.ms())
 	return ok
+}
+
+// set avoids the cost of a store that changes nothing.
+func set(a *atomic.Int64, v int64) {
+	if a.Load() != v {
+		a.Store(v)
+	}
+}
+
+// lookAhead is how many commands of a pipeline are prepared before the first
+// of them runs.
+const lookAhead = 32
+
+// prepare looks at the requests that are next: the store is told of their keys,
+// so that memory is on its way to the processor before it is needed.
+func (s *Session) prepare() {
+	if !s.authed.Load() {
+		s.parser.Strict = true
+		s.ahead = s.parser.Ahead(1)
+		return
+	}
+	s.parser.Strict = false
+	s.ahead = s.parser.Ahead(lookAhead)
+	touch := s.srv.toucher
+	if s.ahead < 2 || touch == nil {
+		return
+	}
+	var keys [lookAhead][]byte
+	n := 0
+	for i := range min(s.ahead, lookAhead) {
+		spec := s.find(s.parser.Peek(i, 0))
+		if spec == nil || spec.SimpleKey() == 0 {
+			continue
+		}
+		if key := s.parser.Peek(i, spec.SimpleKey()); key != nil {
+			keys[n] = key
+			n++
+		}
+	}
+	if n > 1 {
+		touch.Touch(s.DB(), keys[:n])
+	}
 }
 
 // malformed ends the connection over a request that can't be parsed.
@@ -83,6 +164,10 @@ func (s *Session) execute(args [][]byte) {
 	if text := s.refusal(spec, args); text != "" {
 		s.reject(spec, text)
 	} else {
+		if s.inline && s.mayWait(spec) {
+			s.leave = true
+			return
+		}
 		if s.lastCmd.Load() != spec {
 			s.lastCmd.Store(spec)
 		}
@@ -95,7 +180,22 @@ func (s *Session) execute(args [][]byte) {
 			s.perform(spec, args)
 		}
 	}
-	s.afterCommand(mark)
+	if !s.leave {
+		s.afterCommand(mark)
+	}
+}
+
+// mayWait reports whether a command can't run on an event loop, because it may
+// wait for something or take long. A pause and a slot that changes hands are
+// noticed later, in waitPause and enter.
+func (s *Session) mayWait(spec *command.Spec) bool {
+	switch {
+	case spec == s.srv.exec:
+		return s.tx.waits
+	case s.tx.open && !s.srv.urgent[spec.Index()]:
+		return false // it is only queued
+	}
+	return s.srv.slow[spec.Index()]
 }
 
 // find looks a command up, remembering the last one.
@@ -233,7 +333,7 @@ func (s *Session) perform(spec *command.Spec, args [][]byte) {
 		s.srv.cfg.Keyspace.Unlock(mask)
 	}
 	s.call.InExec = false
-	s.call.NowMs = s.now.UnixMilli()
+	s.call.NowMs = s.clock.ms()
 	s.invoke(spec, args)
 	if !detached {
 		s.srv.cfg.Keyspace.Unlock(mask)
@@ -249,11 +349,10 @@ func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 	s.account(spec, args, mark, 1)
 }
 
-// account counts a call that began at s.now and has just ended.
+// account counts a call that began at the clock's last reading and has just
+// ended.
 func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
-	end := time.Now()
-	took := end.Sub(s.now)
-	s.now = end
+	took := s.clock.lap()
 	if s.proto.Load() != int32(s.w.Proto()) {
 		s.proto.Store(int32(s.w.Proto()))
 	}
@@ -262,13 +361,15 @@ func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
 		failed = true
 		s.srv.stats.errorReply(replyCode(b[mark+1:]))
 	}
-	s.run.add(&s.srv.stats, spec, took, failed, calls)
-	s.commands.Add(int64(calls))
-	s.srv.observe(s, spec, args, end, took)
+	s.tally.add(spec, took, failed, calls)
+	s.ran += int64(calls)
+	s.srv.observe(s, spec, args, took)
 	if s.srv.monitors.n.Load() != 0 {
-		s.srv.feedMonitors(s, spec, args, end)
+		s.srv.feedMonitors(s, spec, args, s.clock.time())
 	}
-	s.redact = s.redact[:0]
+	if len(s.redact) > 0 {
+		s.redact = s.redact[:0]
+	}
 }
 
 // replyCode is the first word of an error reply.

@@ -71,6 +71,10 @@ func (s *Session) enter(keyed bool, mask uint64, flags command.Flags) (text stri
 			v := router.Route(&s.query)
 			if v.Wait != nil {
 				ks.Unlock(mask)
+				if s.inline {
+					s.leave = true
+					return gone, false
+				}
 				if until.IsZero() {
 					until = time.Now().Add(s.srv.cfg.ParkTimeout)
 				}
@@ -108,10 +112,10 @@ func (s *Session) park(wait <-chan struct{}, until time.Time) string {
 	select {
 	case <-wait:
 	case <-t.C:
-	case <-s.ctx.Done():
+	case <-s.Context().Done():
 		return gone
 	}
-	s.now = time.Now()
+	s.clock.set(time.Now())
 	return ""
 }
 
@@ -176,6 +180,10 @@ func (s *Session) waitPause(flags command.Flags, keyed bool, mask uint64) bool {
 				return true // enter will say it
 			}
 		}
+		if s.inline {
+			s.leave = true
+			return false
+		}
 		if !s.flush() {
 			return false
 		}
@@ -183,12 +191,12 @@ func (s *Session) waitPause(flags command.Flags, keyed bool, mask uint64) bool {
 		select {
 		case <-changed:
 		case <-t.C:
-		case <-s.ctx.Done():
+		case <-s.Context().Done():
 		}
 		t.Stop()
-		if s.ctx.Err() != nil {
+		if s.killed.Load() {
 			return false
 		}
-		s.now = time.Now()
+		s.clock.set(time.Now())
 	}
 }

@@ -36,7 +36,11 @@ type Config struct {
 	// ParkTimeout bounds how long a command waits for a slot that is changing
 	// hands; 0 = 5 s.
 	ParkTimeout time.Duration
-	Log         *slog.Logger
+	// IOThreads is the number of event loops that serve TCP connections, where
+	// the platform has them; 0 = half of the processors, at least one and at
+	// most eight.
+	IOThreads int
+	Log       *slog.Logger
 }
 
 // Authenticator checks passwords (requirepass; ACL later).
@@ -58,8 +62,13 @@ type Server struct {
 	table   *command.Table
 	exec    *command.Spec
 	urgent  []bool // by Spec.Index: runs at once inside MULTI
-	started time.Time
-	runID   string
+	slow    []bool // by Spec.Index: may wait, or take long
+	toucher command.Toucher
+	// confirmer is the router, if it is one.
+	confirmer command.BatchConfirmer
+	loops     loops
+	started   time.Time
+	runID     string
 
 	nextID   atomic.Uint64
 	pause    pause
@@ -97,6 +106,8 @@ func New(cfg Config) *Server {
 		runID:    hex.EncodeToString(id[:]),
 		sessions: map[uint64]*Session{},
 	}
+	s.toucher, _ = cfg.Keyspace.(command.Toucher)
+	s.confirmer, _ = cfg.Router.(command.BatchConfirmer)
 	s.stats.start = s.started
 	s.stats.Reset()
 	return s
@@ -112,6 +123,11 @@ func (s *Server) Use(t *command.Table) {
 		if spec := t.Full(name); spec != nil {
 			s.urgent[spec.Index()] = true
 		}
+	}
+	s.slow = make([]bool, len(t.All()))
+	for i, spec := range t.All() {
+		keyless := len(spec.Keys) == 0 && spec.Flags&command.Fast == 0
+		s.slow[i] = spec != s.exec && (keyless || spec.Flags&command.Detached != 0 || spec.Batch != nil)
 	}
 	s.stats.use(t)
 }

@@ -26,13 +26,12 @@ type Peer struct {
 // calls Input, Fed and Process owns it; methods that other goroutines may call
 // say so.
 type Session struct {
-	srv    *Server
-	id     uint64
-	peer   Peer
-	born   time.Time
-	out    io.WriteCloser
-	ctx    context.Context
-	cancel context.CancelFunc
+	srv   *Server
+	id    uint64
+	peer  Peer
+	born  time.Time
+	out   io.WriteCloser
+	front front // out, if it is an event loop's; else nil
 
 	parser resp.Parser
 	w      resp.Writer
@@ -44,15 +43,24 @@ type Session struct {
 	subjects [][]byte // the keys themselves, for Query.Missing
 	granted  command.Stamp
 	stamps   []command.Stamp
-	now      time.Time // read at the start of a batch and after every command
+	clock    clock
+	limits   *Limits // read once per batch
 
 	tx      transaction
 	watch   command.Watch
 	seen    [16]byte // the last command's name as it was sent,
 	seenLen int      // its length,
 	seenAs  *command.Spec
-	redact  []int // arguments that logs must not show
-	run     tally
+	redact  []int  // arguments that logs must not show
+	tally   *tally // of its own, or of its event loop
+	ran     int64  // commands of this batch
+	ahead   int    // requests that prepare has looked at
+
+	// inline is set while the session runs on an event loop: nothing may wait
+	// there. A command that would is put back, and leave is set.
+	inline, leave bool
+	// stalled: requests are left undone until the client has read some output.
+	stalled bool
 
 	// asking holds for the next command; fresh is set by the command that set
 	// it.
@@ -86,6 +94,8 @@ type Session struct {
 	outputCap atomic.Int64
 
 	mu     sync.Mutex // guards the rest of this group
+	ctx    context.Context
+	cancel context.CancelFunc
 	name   string
 	user   string
 	lib    string
@@ -99,15 +109,18 @@ type Session struct {
 // make the pump stop and call Close.
 func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 	x := &Session{srv: s, id: s.nextID.Add(1), peer: p, born: time.Now(), out: out, user: defaultUser}
-	x.ctx, x.cancel = context.WithCancel(context.Background())
+	if x.front, _ = out.(front); x.front == nil {
+		x.tally = &tally{stats: &s.stats}
+		x.pushes.init()
+	}
 	x.call = command.NewCtx(s.table, x, &x.w)
 	x.query.Missing = x.missing
-	x.now = x.born
+	x.clock.set(x.born)
+	x.limits = s.limits()
 	x.active.Store(x.born.UnixMilli())
 	x.queued.Store(-1)
 	x.proto.Store(2)
 	x.authed.Store(!s.PasswordNeeded())
-	x.pushes.init()
 	s.mu.Lock()
 	s.sessions[x.id] = x
 	s.mu.Unlock()
@@ -119,9 +132,9 @@ func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 // The pump calls it once, after the last Process.
 func (s *Session) Close() {
 	s.killed.Store(true)
-	s.cancel()
+	s.endContext()
 	s.discard()
-	s.run.flush(&s.srv.stats)
+	s.tally.flush()
 	s.StopMonitor()
 	s.pushes.stop()
 	s.srv.mu.Lock()
@@ -134,8 +147,17 @@ func (s *Session) Kill() {
 	if s.killed.Swap(true) {
 		return
 	}
-	s.cancel()
+	s.endContext()
 	s.out.Close()
+}
+
+// endContext ends the context if anybody has asked for it. killed is set.
+func (s *Session) endContext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
 }
 
 // CloseAfterReply ends the connection once the replies so far are sent; the
@@ -173,7 +195,17 @@ func (s *Session) Unblock(withError bool) bool {
 func (s *Session) Server() *Server { return s.srv }
 
 // Context ends with the connection. Commands that wait (Detached) use it.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		if s.killed.Load() {
+			s.cancel()
+		}
+	}
+	return s.ctx
+}
 
 // ID is the number of the connection; any goroutine may ask, as for
 // everything below unless it says otherwise.
@@ -346,6 +378,9 @@ func (s *Session) QueryBuffer() (used, size int64) { return s.inputLen.Load(), s
 // the size of the buffers for output.
 func (s *Session) OutputBuffer() (used, size int64) {
 	n := s.pushes.size()
+	if s.front != nil {
+		n = int64(s.front.backlog())
+	}
 	return n, s.outputCap.Load() + n
 }
 

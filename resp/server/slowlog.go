@@ -73,14 +73,14 @@ func (l *Slowlog) Reset() {
 }
 
 // observe records a call in the histogram, and one that was slow in the logs.
-func (s *Server) observe(x *Session, spec *command.Spec, args [][]byte, end time.Time, took time.Duration) {
-	l := s.limits()
+func (s *Server) observe(x *Session, spec *command.Spec, args [][]byte, took time.Duration) {
+	l := x.limits
 	if l.LatencyTracking {
 		s.stats.perCommand[spec.Index()].latency.Record(took)
 	}
 	if spec.Flags&command.SkipSlowlog == 0 && l.SlowlogSlowerThan >= 0 && took >= l.SlowlogSlowerThan && l.SlowlogMaxLen > 0 {
 		s.slowlog.add(SlowEntry{
-			At: end.Add(-took), Duration: took, Args: trimmed(args, x.redact),
+			At: x.clock.time().Add(-took), Duration: took, Args: trimmed(args, x.redact),
 			Addr: x.peer.Addr, Name: x.Name(),
 		}, l.SlowlogMaxLen)
 	}
@@ -89,7 +89,7 @@ func (s *Server) observe(x *Session, spec *command.Spec, args [][]byte, end time
 		if spec.Flags&command.Fast != 0 {
 			event = "fast-command"
 		}
-		s.latency.Add(event, end, took)
+		s.latency.Add(event, x.clock.time(), took)
 	}
 }
 

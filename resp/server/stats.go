@@ -167,17 +167,20 @@ func (t *Stats) errorReply(code string) {
 	v.(*atomic.Int64).Add(1)
 }
 
-// tally collects calls of the same command in a row, so that a pipeline
-// touches the shared counters once.
+// tally collects calls of the same command in a row, so that a pipeline, or a
+// turn of an event loop, touches the shared counters once. It is owned by one
+// goroutine.
 type tally struct {
+	stats                 *Stats
 	spec                  *command.Spec
 	calls, failed, micros int64
 	rest                  time.Duration // not yet a whole microsecond
+	bytesIn, bytesOut     int64
 }
 
-func (t *tally) add(st *Stats, spec *command.Spec, took time.Duration, failed bool, calls int) {
+func (t *tally) add(spec *command.Spec, took time.Duration, failed bool, calls int) {
 	if spec != t.spec {
-		t.flush(st)
+		t.flushCalls()
 		t.spec = spec
 	}
 	t.calls += int64(calls)
@@ -189,18 +192,29 @@ func (t *tally) add(st *Stats, spec *command.Spec, took time.Duration, failed bo
 	}
 }
 
-func (t *tally) flush(st *Stats) {
-	if t.spec == nil || t.calls == 0 {
+func (t *tally) flushCalls() {
+	if t.calls == 0 {
 		return
 	}
-	c := &st.perCommand[t.spec.Index()]
+	c := &t.stats.perCommand[t.spec.Index()]
 	c.calls.Add(t.calls)
 	c.micros.Add(t.micros)
 	if t.failed != 0 {
 		c.failed.Add(t.failed)
 	}
-	st.commands.Add(t.calls)
-	*t = tally{}
+	t.stats.commands.Add(t.calls)
+	t.spec, t.calls, t.failed, t.micros, t.rest = nil, 0, 0, 0, 0
+}
+
+func (t *tally) flush() {
+	t.flushCalls()
+	if t.bytesIn != 0 {
+		t.stats.bytesIn.Add(t.bytesIn)
+	}
+	if t.bytesOut != 0 {
+		t.stats.bytesOut.Add(t.bytesOut)
+	}
+	t.bytesIn, t.bytesOut = 0, 0
 }
 
 // rates are INFO's instantaneous figures: sixteen samples, one a second.

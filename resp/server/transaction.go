@@ -12,6 +12,7 @@ type transaction struct {
 	failed bool // a command was refused: EXEC will discard it all
 	queue  []queued
 	flags  command.Flags // union
+	waits  bool          // one of the commands may wait
 }
 
 // queued is one command that waits for EXEC.
@@ -134,6 +135,7 @@ func (s *Session) queue(spec *command.Spec, args [][]byte) {
 			channel: s.query.Channel,
 		})
 		s.tx.flags |= spec.Flags
+		s.tx.waits = s.tx.waits || s.srv.slow[spec.Index()]
 	}
 	s.queued.Add(1)
 	s.w.Simple("QUEUED")
@@ -178,7 +180,7 @@ func (s *Session) execTransaction(spec *command.Spec, args [][]byte) {
 		s.w.Error("EXECABORT Transaction discarded because of previous errors.")
 		s.unlock(locked)
 		s.discard()
-	case len(s.watch.Keys) > 0 && s.srv.cfg.Keyspace.Dirty(&s.watch, s.now.UnixMilli()):
+	case len(s.watch.Keys) > 0 && s.srv.cfg.Keyspace.Dirty(&s.watch, s.clock.ms()):
 		s.w.NullArray()
 		s.unlock(locked)
 		s.discard()
@@ -246,7 +248,7 @@ func (s *Session) enterExec(keyed bool, mask uint64) string {
 func (s *Session) runQueue(queue []queued, locked uint64) {
 	s.w.Array(len(queue))
 	s.call.InExec = true
-	s.call.NowMs = s.now.UnixMilli()
+	s.call.NowMs = s.clock.ms()
 	refused := "" // why keyed commands can't run any more
 	for i := 0; i < len(queue); {
 		c := &queue[i]
@@ -279,8 +281,8 @@ func (s *Session) reenter(rest []queued, locked uint64) (refused string) {
 	for i := range rest {
 		keyed = keyed || rest[i].keyed
 	}
-	s.now = time.Now()
-	s.call.NowMs = s.now.UnixMilli()
+	s.clock.set(time.Now())
+	s.call.NowMs = s.clock.ms()
 	if locked != 0 {
 		s.srv.cfg.Keyspace.Lock(locked)
 	}
