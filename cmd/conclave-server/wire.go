@@ -112,7 +112,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 func (r *rooms) newServer() error {
 	cfg := server.Config{
 		Keyspace: r.store, Limits: r.limits.Load, Auth: (*passwords)(r), AllowProtected: r.allowProtected,
-		OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate,
+		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate,
 	}
 	if r.node != nil {
 		cfg.Router = r.node.router

@@ -11,15 +11,17 @@ import (
 // documentation doesn't.
 type Config struct {
 	// Network.
-	Port           int
-	Bind           []string // a leading '-' marks an address that may be missing
-	ProtectedMode  bool
-	TCPBacklog     int
-	UnixSocket     string
-	UnixSocketPerm uint32 // 0 = leave the mode alone
-	Timeout        time.Duration
-	TCPKeepAlive   time.Duration
-	MaxClients     int64
+	Port             int
+	Bind             []string // a leading '-' marks an address that may be missing
+	ProtectedMode    bool
+	TCPBacklog       int
+	IOThreads        int
+	IOThreadsDoReads bool
+	UnixSocket       string
+	UnixSocketPerm   uint32 // 0 = leave the mode alone
+	Timeout          time.Duration
+	TCPKeepAlive     time.Duration
+	MaxClients       int64
 
 	// Limits of one client.
 	ProtoMaxBulkLen        int64

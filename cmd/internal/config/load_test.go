@@ -105,7 +105,7 @@ func TestDefaultsAreRedisDefaults(t *testing.T) {
 		"cluster-allow-reads-when-down": "no", "cluster-allow-pubsubshard-when-down": "yes", "cluster-allow-replica-migration": "yes",
 		"cluster-migration-barrier": "1", "cluster-replica-validity-factor": "10", "cluster-slave-validity-factor": "10",
 		"cluster-replica-no-failover": "no", "cluster-slave-no-failover": "no", "cluster-link-sendbuf-limit": "0",
-		"save": "", "appendonly": "no", "tls-port": "0", "io-threads": "1", "min-slaves-to-write": "0", "supervised": "no",
+		"save": "", "appendonly": "no", "tls-port": "0", "io-threads-do-reads": "no", "min-slaves-to-write": "0", "supervised": "no",
 	}
 	s := New(Default())
 	for name, want := range redis {

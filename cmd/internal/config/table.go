@@ -37,6 +37,10 @@ func networkRows() []directive {
 			"Idle time before TCP keep-alive probes are sent to a client; 0 sends none."},
 		{"maxclients", nil, live, integer(func(c *Config) *int64 { return &c.MaxClients }, 1, 1<<32-1),
 			"Connections served at a time. At start it is lowered to what the limit of open files allows."},
+		{"io-threads", nil, fixed, integer(func(c *Config) *int { return &c.IOThreads }, 0, 128),
+			"Event loops that serve clients on TCP ports (Linux); 0 is half of the processors, at least one and at most eight."},
+		{"io-threads-do-reads", nil, fixed, boolean(func(c *Config) *bool { return &c.IOThreadsDoReads }),
+			"Event loops read and write: both values mean the same."},
 	}
 }
 
@@ -145,8 +149,6 @@ func offRows() []directive {
 		row("tls-port", "0", tls),
 		row("tls-cluster", "no", tls),
 		row("tls-replication", "no", tls),
-		row("io-threads", "1", "I/O threads are"),
-		row("io-threads-do-reads", "no", "I/O threads are"),
 		row("supervised", "no", "supervision by upstart or systemd is"),
 		row("syslog-enabled", "no", "syslog is"),
 		row("oom-score-adj", "no", "adjustment of the OOM killer is"),
