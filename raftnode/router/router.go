@@ -41,7 +41,10 @@ type Router struct{ src Source }
 // New makes a router over a node.
 func New(src Source) *Router { return &Router{src} }
 
-var _ command.Router = (*Router)(nil)
+var (
+	_ command.Router         = (*Router)(nil)
+	_ command.BatchConfirmer = (*Router)(nil)
+)
 
 // Route implements command.Router.
 func (r *Router) Route(q *command.Query) command.Verdict {
@@ -161,8 +164,27 @@ func (r *Router) Confirm(s command.Stamp) bool {
 	if s == (command.Stamp{}) {
 		return true // ran as a replica
 	}
-	st := r.src.View()
-	self := r.src.Self()
+	return r.holds(r.src.View(), r.src.Self(), s) && r.src.LeaseValid()
+}
+
+// ConfirmAll implements command.BatchConfirmer. It reads the clock once.
+func (r *Router) ConfirmAll(all []command.Stamp) bool {
+	st, self, served := r.src.View(), r.src.Self(), false
+	for i, s := range all {
+		if s == (command.Stamp{}) || i > 0 && s == all[i-1] {
+			continue
+		}
+		if !r.holds(st, self, s) {
+			return false
+		}
+		served = true
+	}
+	return !served || r.src.LeaseValid()
+}
+
+// holds reports whether a view gives this node the right that the stamp stands
+// for, or records that it gave it away in order.
+func (r *Router) holds(st *fsm.State, self fsm.NodeID, s command.Stamp) bool {
 	slot, importing := int(s.Slot), false
 	if s.Slot < 0 {
 		slot, importing = int(^s.Slot), true
@@ -182,5 +204,5 @@ func (r *Router) Confirm(s command.Stamp) bool {
 			return false
 		}
 	}
-	return r.src.LeaseValid()
+	return true
 }

@@ -249,6 +249,9 @@ func TestConfirm(t *testing.T) {
 			if c.after != nil {
 				c.after(t, n)
 			}
+			if got := r.ConfirmAll([]command.Stamp{{}, v.Stamp, v.Stamp}); got != c.want {
+				t.Errorf("confirmed with others: %v, want %v", got, c.want)
+			}
 			if got := r.Confirm(v.Stamp); got != c.want {
 				t.Errorf("confirmed: %v, want %v", got, c.want)
 			}
