@@ -22,17 +22,29 @@ type monitors struct {
 // Owner only; it begins after the reply of the command under way.
 func (s *Session) StartMonitor() { s.monitorNext = true }
 
-// beginMonitor is called once the reply to MONITOR is on its way.
-func (s *Session) beginMonitor() {
+// beginMonitor sends the reply to MONITOR and makes the session one. A client
+// that has the reply gets every command that begins after. On an event loop
+// that holds for those of other loops too: they wait for the lock, under which
+// nothing blocks there.
+func (s *Session) beginMonitor() bool {
 	s.monitorNext = false
-	if s.monitor.Swap(true) {
-		return
-	}
 	m := &s.srv.monitors
+	if s.front == nil && !s.flush() {
+		return false
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if s.monitor.Swap(true) {
+		return true
+	}
+	m.n.Add(1)
+	if s.front != nil && !s.flush() {
+		m.n.Add(-1)
+		s.monitor.Store(false)
+		return false
+	}
 	m.list = append(slices.Clone(m.list), s)
-	m.n.Store(int32(len(m.list)))
+	return true
 }
 
 // StopMonitor ends it.

@@ -86,10 +86,11 @@ func (s *Session) relieve(n int) bool {
 
 // end sends the replies of a batch.
 func (s *Session) end() bool {
-	ok := !s.killed.Load() && !s.overLimit(s.w.Len()) && s.flush() && !s.closing
+	ok := !s.killed.Load() && !s.overLimit(s.w.Len())
 	if s.monitorNext && ok {
-		s.beginMonitor()
+		ok = s.beginMonitor()
 	}
+	ok = ok && s.flush() && !s.closing
 	set(&s.inputLen, int64(s.parser.Buffered()))
 	set(&s.inputCap, int64(s.parser.Cap()))
 	set(&s.active, s.clock.ms())
