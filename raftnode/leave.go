@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"conclave/fsm"
 	"conclave/raftnode/peer"
 	"conclave/raftnode/store"
@@ -120,7 +118,10 @@ func (n *Node) handleForget(ctx context.Context, _ peer.Identity, in *forgetRequ
 }
 
 // forgetHere runs on the leader: hand the vote over first if the victim is the
-// only voter, commit the tombstone, remove the Raft server.
+// only voter, remove its Raft server, commit the tombstone. In this order,
+// because a node that learns that it is no member stops its Raft at once: if
+// the leader lost its office then, a voter that is gone could be needed for the
+// next. The leader itself steps down by this; whoever follows goes on.
 func (n *Node) forgetHere(ctx context.Context, in *forgetRequest) *outcome {
 	g := n.group()
 	v, leads := g.leads()
@@ -139,19 +140,22 @@ func (n *Node) forgetHere(ctx context.Context, in *forgetRequest) *outcome {
 			}
 			op.Take, op.ShardEpoch = true, st.Shard(r.Shard).Epoch
 		}
-		if servers, err := raftServers(v); err == nil {
-			only := true
-			for id, s := range servers {
-				only = only && (s.Suffrage != raft.Voter || id == in.ID)
-			}
-			if only && len(st.Nodes()) > 1 {
-				if err := n.addAnyVoter(ctx, g, v, in.ID); err != nil {
-					return &outcome{Code: "error", Text: "it is the only voter and no other member can take its place: " + err.Error()}
-				}
-			}
-		}
 	}
-	res, mayHave, err := n.commit(ctx, g, v, n.entry(op).Encode(nil), false)
+	e := n.entry(op)
+	if _, res := st.Apply(st.Index()+1, e); res.Refusal != nil {
+		return &outcome{Code: "refused", Refusal: res.Refusal, Index: st.Index()}
+	}
+	if !g.changing.take(ctx) {
+		return &outcome{Code: "noleader", Text: "the voters are being changed"}
+	}
+	defer g.changing.release()
+	if err := n.addAnyVoter(ctx, g, v, in.ID); err != nil {
+		return &outcome{Code: "error", Text: "it is the only voter and no other member can take its place: " + err.Error()}
+	}
+	if err := n.removeServer(v, in.ID); err != nil {
+		return &outcome{Code: "noleader", Text: "its vote can't be removed: " + err.Error()}
+	}
+	res, mayHave, err := n.commit(ctx, g, v, e.Encode(nil), false)
 	if err != nil {
 		code := "noleader"
 		if mayHave {
@@ -161,9 +165,6 @@ func (n *Node) forgetHere(ctx context.Context, in *forgetRequest) *outcome {
 	}
 	if res.Refusal != nil {
 		return &outcome{Code: "refused", Refusal: res.Refusal, Index: res.Index}
-	}
-	if err := n.removeServer(v, in.ID); err != nil {
-		return &outcome{Code: "unknown", Text: "forgotten, but its vote is not removed yet: " + err.Error()}
 	}
 	return &outcome{Index: res.Index}
 }

@@ -209,7 +209,18 @@ func (g *group) askAttempt(ctx context.Context, v *voterRaft, m *fsm.Node) {
 	if err := g.n.client.Call(actx, addr, peer.Want{}, methodAttempt, in, &out); err != nil || out.State != "dead" {
 		return
 	}
+	if !g.changing.take(actx) {
+		return
+	}
+	defer g.changing.release()
+	if r := v.machine.current().Node(m.ID); r == nil || r.Attempt != m.Attempt {
+		return
+	}
 	g.n.log.Info("dropping a member that left", "node", m.ID, "attempt", m.Attempt)
+	if err := g.n.removeServer(v, m.ID); err != nil {
+		g.n.log.Debug("remove its Raft server", "node", m.ID, "err", err)
+		return
+	}
 	if err := g.put(actx, v, &fsm.Drop{ID: m.ID, Attempt: m.Attempt}); err != nil {
 		g.n.log.Debug("drop", "node", m.ID, "err", err)
 	}
@@ -415,8 +426,8 @@ func (g *group) addVoter(ctx context.Context, v *voterRaft, id fsm.NodeID, gen u
 	return g.put(ctx, v, &fsm.SetSuffrage{ID: id, Attempt: m.Attempt, Generation: gen, Suffrage: fsm.Voter})
 }
 
-// addAnyVoter makes some member other than the given one a voter, now: the
-// only voter is about to leave.
+// addAnyVoter sees to it that some member other than the given one is a voter.
+// The caller holds the turn.
 func (n *Node) addAnyVoter(ctx context.Context, g *group, v *voterRaft, without fsm.NodeID) error {
 	for ctx.Err() == nil {
 		done, err := n.stepAnyVoter(ctx, g, v, without)
@@ -430,15 +441,14 @@ func (n *Node) addAnyVoter(ctx context.Context, g *group, v *voterRaft, without 
 	return ctx.Err()
 }
 
-// stepAnyVoter is one step of addAnyVoter; the voter manager rests meanwhile.
+// stepAnyVoter is one step of addAnyVoter.
 func (n *Node) stepAnyVoter(ctx context.Context, g *group, v *voterRaft, without fsm.NodeID) (done bool, err error) {
-	if !g.changing.take(ctx) {
-		return false, ctx.Err()
-	}
-	defer g.changing.release()
 	servers, err := raftServers(v)
 	if err != nil {
 		return false, err
+	}
+	if s, ok := servers[without]; !ok || s.Suffrage != raft.Voter {
+		return true, nil
 	}
 	now, catching := n.cfg.Clock.Mono(), false
 	for id, s := range servers {
@@ -465,15 +475,22 @@ func (n *Node) stepAnyVoter(ctx context.Context, g *group, v *voterRaft, without
 }
 
 // removeServer takes a node's Raft server away, whatever its generation; none
-// there is fine. Removing itself makes this leader step down.
+// there is fine. Removing itself makes this leader step down. The last voter
+// stays.
 func (n *Node) removeServer(v *voterRaft, id fsm.NodeID) error {
 	servers, err := raftServers(v)
 	if err != nil {
 		return err
 	}
 	s, ok := servers[id]
-	if !ok || len(servers) == 1 {
+	if !ok {
 		return nil
 	}
-	return v.raft.RemoveServer(serverID(id, s.Gen), 0, 2*time.Second).Error()
+	delete(servers, id)
+	for _, other := range servers {
+		if other.Suffrage == raft.Voter {
+			return v.raft.RemoveServer(serverID(id, s.Gen), 0, 2*time.Second).Error()
+		}
+	}
+	return errors.New("it is the last voter")
 }
