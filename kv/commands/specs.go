@@ -14,6 +14,8 @@ type Deps struct {
 	// MaxBulkLen is proto-max-bulk-len as it is now, in bytes; nil means its
 	// default. It also bounds what strings may grow to.
 	MaxBulkLen func() int64
+	// HLLSparseMax is hll-sparse-max-bytes as it is now; nil means its default.
+	HLLSparseMax func() int64
 	// Migrate carries keys to other servers. Its owner closes it. Nil means
 	// one of its own, over plain TCP.
 	Migrate *migrate.Pool
@@ -34,6 +36,8 @@ func Specs(d Deps) [][]command.Spec {
 		h.stringSpecs(),
 		h.numberSpecs(),
 		h.lcsSpecs(),
+		h.bitmapSpecs(),
+		h.hyperLogLogSpecs(),
 		h.keySpecs(),
 		h.expirySpecs(),
 		h.objectSpecs(),
