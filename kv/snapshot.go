@@ -16,8 +16,9 @@ var ErrSnapshot = errors.New("a snapshot is being taken")
 // captureHold is about how many bytes the walk copies under one hold of a lock,
 // outputSize how many are collected before they are handed on.
 const (
-	captureHold = 8 << 10
-	outputSize  = 64 << 10
+	captureHold = 4 << 10
+	outputFull  = 24 << 10
+	outputSize  = outputFull + 2*captureHold
 )
 
 // Snapshot is the data as of one instant. Commands go on while it is walked:
@@ -66,14 +67,27 @@ func (s *Store) Snapshot(slots *slot.Set, at func()) (*Snapshot, error) {
 		own := *slots
 		slots = &own
 	}
+	// What takes memory is made before anything is locked.
+	var begin [partitions]struct {
+		groups []*ds.Group
+		want   func(int) bool
+		out    ds.Output
+	}
+	for i := range begin {
+		b := &begin[i]
+		b.groups, b.out = make([]*ds.Group, s.ndb), ds.NewOutput(outputSize)
+		if slots != nil {
+			b.want = func(table int) bool { return slots.Contains(table*partitions + i) }
+		}
+	}
 	s.Lock(command.AllPartitions)
 	defer s.Unlock(command.AllPartitions)
-	for i := range s.parts {
-		var want func(int) bool
-		if slots != nil {
-			want = func(table int) bool { return slots.Contains(table*partitions + i) }
+	for i := range begin {
+		b, p := &begin[i], &s.parts[i]
+		for db := range b.groups {
+			b.groups[db] = p.dbs[db].tables.Load()
 		}
-		s.parts[i].shard.BeginCapture(s.parts[i].groups(), want)
+		p.shard.BeginCapture(b.groups, b.want, b.out)
 	}
 	if at != nil {
 		at()
@@ -92,7 +106,7 @@ func (n *Snapshot) Walk(ctx context.Context, visit func(*Saved) error) (err erro
 	n.done = true
 	defer n.s.snapshotting.Store(false)
 	var left uint64 = command.AllPartitions
-	var spare ds.Output
+	spare := ds.NewOutput(outputSize)
 	for left != 0 {
 		for i := range n.s.parts {
 			if left&(1<<i) == 0 {
@@ -120,7 +134,7 @@ func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved
 		p.shard.Discard()
 	}
 	more = p.shard.Capture(captureHold)
-	if more && p.shard.Backlog() < outputSize && failed == nil {
+	if more && p.shard.Backlog() < outputFull && failed == nil {
 		p.mu.Unlock()
 		return true, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"conclave/kv/ds"
 	"conclave/resp/command"
 )
 
@@ -88,7 +87,8 @@ func (s *Store) compactPartition(i int) {
 		return
 	}
 	budget := compactHold
-	for _, g := range p.groups() {
+	for db := range p.dbs {
+		g := p.dbs[db].tables.Load()
 		if g == nil {
 			continue
 		}
@@ -105,13 +105,4 @@ func (s *Store) compactPartition(i int) {
 	}
 	p.shard.EndCompaction()
 	s.Unlock(mask)
-}
-
-// groups are the partition's tables by database.
-func (p *partition) groups() []*ds.Group {
-	gs := make([]*ds.Group, len(p.dbs))
-	for db := range p.dbs {
-		gs[db] = p.dbs[db].tables.Load()
-	}
-	return gs
 }

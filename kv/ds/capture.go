@@ -35,8 +35,8 @@ type Output struct {
 	pins []arena.Ref
 }
 
-// Len is the memory that the output takes.
-func (o *Output) Len() int { return len(o.buf) }
+// NewOutput has room for n bytes.
+func NewOutput(n int) Output { return Output{buf: make([]byte, 0, n)} }
 
 // Captured is a record as it was when the capture began.
 type Captured struct {
@@ -51,17 +51,18 @@ type Captured struct {
 
 // BeginCapture starts to capture the tables of the groups whose numbers want
 // approves of (nil: all), at the instant at which the shard, or a set of shards,
-// is locked. All groups of the shard are given; a group's index is its home, and
-// may be nil. The last capture has ended.
-func (s *Shard) BeginCapture(groups []*Group, want func(table int) bool) {
+// is locked. All groups of the shard are given, in a slice that the
+// shard keeps; a group's index is its home, and it may be nil. The shard begins to collect in the output given. The last capture
+// has ended.
+func (s *Shard) BeginCapture(groups []*Group, want func(table int) bool, into Output) {
 	c := &s.capture
+	c.out = Output{into.buf[:0], into.pins[:0]}
 	c.on, c.epoch, c.want = true, c.epoch+1, want
 	c.group, c.table, c.bucket, c.discard = 0, 0, 0, false
-	c.groups = c.groups[:0]
+	c.groups = groups
 	for i, g := range groups {
 		if g != nil {
 			g.home, g.settled = i, false
-			c.groups = append(c.groups, g)
 		}
 	}
 	for _, g := range s.graves {
@@ -75,6 +76,10 @@ func (s *Shard) Capture(n int) (more bool) {
 	c := &s.capture
 	for n > 0 && c.group < len(c.groups) {
 		g := c.groups[c.group]
+		if g == nil {
+			c.group++
+			continue
+		}
 		if c.table >= len(g.tables) {
 			c.group, c.table, c.bucket = c.group+1, 0, 0
 			continue
@@ -116,7 +121,6 @@ func (s *Shard) Backlog() int { return len(s.capture.out.buf) }
 // and unpinned.
 func (s *Shard) EndCapture() {
 	c := &s.capture
-	clear(c.groups)
 	c.on, c.want, c.groups, c.out, c.pins = false, nil, nil, Output{}, nil
 }
 
@@ -146,7 +150,13 @@ func (t *Table) save(s *Shard, head *bucket) {
 		return
 	}
 	for line := head; ; {
-		for i := range line.used() {
+		used := line.used()
+		var sink byte // all cache misses at once, not one by one
+		for i := range used {
+			sink += s.cells.Arena().Head(line.ref(i))[0]
+		}
+		touched(sink)
+		for i := range used {
 			t.emit(s, line.ref(i))
 		}
 		next := line.next()

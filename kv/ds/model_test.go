@@ -216,7 +216,7 @@ func (m *model) scan() {
 func (m *model) captureStep() {
 	if !m.capturing {
 		m.capturing, m.frozen, m.got = true, maps.Clone(m.want), map[modelKey]modelValue{}
-		m.s.BeginCapture([]*ds.Group{nil, m.g}, func(table int) bool { return table != 2 })
+		m.s.BeginCapture([]*ds.Group{nil, m.g}, func(table int) bool { return table != 2 }, ds.Output{})
 		maps.DeleteFunc(m.frozen, func(k modelKey, _ modelValue) bool { return k.table == 2 })
 		return
 	}
