@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -525,24 +527,36 @@ func (n *Node) resumeJoin(ctx context.Context) {
 	}
 }
 
-// takeOver finds the other nodes of a former Redis Cluster. The node with the
-// smallest id waits for the others; everybody else joins whoever answers.
+// takeoverPatience is how long the node with the smallest id is waited for.
+const takeoverPatience = 10 * time.Second
+
+// takeOver finds the other nodes of a former Redis Cluster. All gather around
+// the one with the smallest id: pairs that found one another first would be
+// clusters that can't be merged any more. Only if it doesn't come the next one
+// takes its place.
 func (n *Node) takeOver(ctx context.Context, t *Takeover) {
-	for i := 0; ctx.Err() == nil && len(t.PeerAddr) > 0; i++ {
-		st := n.View()
-		if len(st.Nodes()) > len(t.PeerAddr) {
-			break
-		}
-		for _, addr := range t.PeerAddr {
-			host, _, err := net.SplitHostPort(addr)
+	ids := slices.Sorted(maps.Keys(t.Peers))
+	begin, missed := n.cfg.Clock.Mono(), make(map[fsm.NodeID]bool)
+	for ctx.Err() == nil && len(ids) > 0 && len(n.View().Nodes()) <= len(ids) {
+		for _, id := range ids {
+			patient := n.cfg.Clock.Mono()-begin < takeoverPatience
+			if id > t.ID && patient || n.View().Node(id) != nil {
+				break
+			}
+			host, _, err := net.SplitHostPort(t.Peers[id])
 			if err != nil {
 				continue
 			}
 			mctx, cancel := context.WithTimeout(ctx, meetTimeout)
-			if _, err := n.meetOnce(mctx, addr, host, true); err != nil {
-				n.log.Debug("former peer not joined yet", "addr", addr, "err", err)
-			}
+			_, err = n.meetOnce(mctx, t.Peers[id], host, true)
 			cancel()
+			if err == nil || patient {
+				break
+			}
+			if !missed[id] {
+				missed[id] = true
+				n.log.Warn("a node of the former cluster has not come yet", "node", id, "addr", t.Peers[id], "err", err)
+			}
 		}
 		if !sleepCtx(ctx, n.jitter(300*time.Millisecond)) {
 			return

@@ -71,12 +71,12 @@ type Config struct {
 
 // Takeover is what a Redis node's nodes.conf said of itself and its peers.
 type Takeover struct {
-	ID       fsm.NodeID
-	Shard    fsm.ShardID // "" = none recorded
-	Epoch    uint64
-	Slots    []slot.Range
-	Primary  fsm.NodeID // of a replica
-	PeerAddr []string   // bus addresses of the other nodes
+	ID      fsm.NodeID
+	Shard   fsm.ShardID // "" = none recorded
+	Epoch   uint64
+	Slots   []slot.Range
+	Primary fsm.NodeID            // of a replica
+	Peers   map[fsm.NodeID]string // bus addresses of the other nodes
 }
 
 // Node is the control plane of one process. New does no I/O; Run owns every

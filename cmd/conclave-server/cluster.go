@@ -148,17 +148,20 @@ func (n *clusterRooms) formerLife(c *config.Config) (*raftnode.Takeover, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s was not written by this server and can't be taken over: %w", path, err)
 	}
-	t := &raftnode.Takeover{}
+	t := &raftnode.Takeover{Peers: make(map[fsm.NodeID]string)}
 	for _, x := range f.Nodes {
 		if x.Myself {
-			t.ID, t.Shard, t.Epoch, t.Slots, t.Primary = x.ID, x.Shard, x.Epoch, x.Slots, x.Primary
+			t.ID, t.Shard, t.Slots, t.Primary = x.ID, x.Shard, x.Slots, x.Primary
+			if x.Primary == "" { // what stands beside a replica is its primary's
+				t.Epoch = x.Epoch
+			}
 			continue
 		}
 		if x.IP != "" && x.BusPort != 0 {
-			t.PeerAddr = append(t.PeerAddr, net.JoinHostPort(x.IP, strconv.Itoa(int(x.BusPort))))
+			t.Peers[x.ID] = net.JoinHostPort(x.IP, strconv.Itoa(int(x.BusPort)))
 		}
 	}
-	n.r.log.Info("taking over a node of a Redis Cluster", "file", path, "node", t.ID, "peers", len(t.PeerAddr))
+	n.r.log.Info("taking over a node of a Redis Cluster", "file", path, "node", t.ID, "peers", len(t.Peers))
 	return t, nil
 }
 
