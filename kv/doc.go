@@ -29,7 +29,8 @@
 //
 // Caveats. Bytes that an Entry or a callback shows are the store's own: they
 // are valid until the partition is unlocked or the key is changed, whichever
-// comes first, and are not to be written to, except through [DB.Edit]. The API
-// shows no Go map and no pointer into the store, because the inside is meant to
-// be replaced by memory outside the garbage collector's sight.
+// comes first, and are not to be written to, except through [DB.Edit]. They lie
+// outside the garbage collector's sight (kv/ds): keeping one past that is a use
+// of freed memory. Nor may they be given back to the store as a key or a value.
+// Under the build tag "invariants" freed memory is poisoned.
 package kv
