@@ -193,6 +193,7 @@ const (
 	methodTerm      = "term"
 	methodGive      = "give"
 	methodTake      = "take"
+	methodAwait     = "await"
 	methodForget    = "forget"
 	methodPromote   = "promote"
 	methodAttempt   = "attempt"
@@ -212,6 +213,7 @@ func (n *Node) register() error {
 		peer.NewMethod(methodTerm, false, n.handleTerm),
 		peer.NewMethod(methodGive, false, n.handleGive),
 		peer.NewMethod(methodTake, false, n.handleTake),
+		peer.NewMethod(methodAwait, false, n.handleAwait),
 		peer.NewMethod(methodForget, false, n.handleForget),
 		peer.NewMethod(methodPromote, false, n.handlePromote),
 	})

@@ -10,12 +10,13 @@ import (
 
 	"conclave/fsm"
 	"conclave/fsm/slot"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 )
 
 // Slots between living shards: the owner gives. It fences the slots, drains
 // what it was running, checks what only it knows, and proposes one entry; it
-// stays fenced until its view shows the outcome.
+// stays fenced until its view, and the new owner's, show the outcome.
 
 // fenceTable holds the slots that are being given away here.
 type fenceTable struct {
@@ -169,6 +170,10 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 	var release func()
 	for {
 		var ok bool
+		if n.off(guards.Fence) {
+			release = func() {}
+			break
+		}
 		if release, ok = n.fences.set(in.Slots); ok {
 			break
 		}
@@ -228,10 +233,14 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 		err error
 	}
 	ch := make(chan decided, 1)
+	release = sync.OnceFunc(release)
 	g.wg.Go(func() {
 		res, err := n.proposeAs(g.ctx, g, n.entry(op))
 		if err == nil {
 			err = n.waitView(g.ctx, func(st *fsm.State) bool { return st.Index() >= res.Index })
+		}
+		if err == nil && res.Refusal == nil && in.To != "" {
+			n.awaitAt(g, in.To, res.Index)
 		}
 		release()
 		ch <- decided{res, err}
@@ -243,6 +252,9 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 	case d := <-ch:
 		return outcomeOf(d.res, d.err)
 	case <-ctx.Done():
+		if n.off(guards.FenceHeld) {
+			release()
+		}
 		return &outcome{Code: "unknown", Text: "the hand-over is proposed and not decided yet"}
 	}
 }
@@ -267,6 +279,23 @@ func (n *Node) followTaker(g *group, taker fsm.NodeID) {
 	default:
 		n.log.Info("the last slot is given away: following its new owner", "owner", taker)
 	}
+}
+
+// awaitAt waits, for a moment at most, until the new owner's view shows the
+// entry that made it one. Until then the slots stay fenced here, so that
+// clients aren't sent back and forth between two nodes that each name the other.
+func (n *Node) awaitAt(g *group, to fsm.NodeID, index uint64) {
+	ctx, cancel := context.WithTimeout(g.ctx, time.Second)
+	defer cancel()
+	if err := n.call(ctx, to, methodAwait, &awaitRequest{Index: index}, nil); err != nil {
+		n.log.Debug("new owner's view not confirmed", "node", to, "err", err)
+	}
+}
+
+func (n *Node) handleAwait(ctx context.Context, _ peer.Identity, in *awaitRequest) (*outcome, error) {
+	cluster := n.group().cluster
+	err := n.waitView(ctx, func(st *fsm.State) bool { return st.Index() >= in.Index || st.ClusterID() != cluster })
+	return &outcome{Index: n.View().Index()}, err
 }
 
 func (n *Node) handleTake(ctx context.Context, _ peer.Identity, in *takeRequest) (*outcome, error) {
@@ -295,7 +324,7 @@ func (n *Node) takeHere(ctx context.Context, in *takeRequest) *outcome {
 	if !r.Has(fsm.Failed) {
 		return outcomeOf(fsm.Result{Refusal: &fsm.Refusal{Reason: fsm.NotFailed, Slot: -1, Node: in.From}}, nil)
 	}
-	if wait := n.soft.takeWait(n.cfg.Clock.Mono(), r); wait > 0 {
+	if wait := n.soft.takeWait(n.cfg.Clock.Mono(), r); wait > 0 && !n.off(guards.TakeWait) {
 		return outcomeOf(fsm.Result{}, &TooEarlyError{Node: in.From, RetryMs: wait.Milliseconds() + 1})
 	}
 	shard := st.ShardOf(in.From)

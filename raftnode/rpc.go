@@ -116,6 +116,10 @@ type giveRequest struct {
 	CheckKeys bool         `json:"check_keys"`
 }
 
+type awaitRequest struct {
+	Index uint64 `json:"index"`
+}
+
 // outcome carries what became of an operation that another node carried out.
 type outcome struct {
 	Code    string       `json:"code,omitempty"` // "", "refused", "keys", "early", "noleader", "unknown", "unreachable"

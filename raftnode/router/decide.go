@@ -60,7 +60,8 @@ func Decide(f *Facts) Action {
 	case f.Down && f.Write:
 		return DownReadOnly
 	}
-	if f.Mine && f.Changing {
+	if f.Changing {
+		// Also when the slot has left already: the new owner may not know yet.
 		return Wait
 	}
 	open := f.Primary && (f.Migrating && f.Mine || f.Importing && !f.Mine)

@@ -77,7 +77,7 @@ func TestDecide(t *testing.T) {
 		{"hand-over of an open slot", with(source, changing), router.Wait},
 		{"hand-over of an open slot, MIGRATE", with(source, changing, migrate), router.Wait},
 		{"hand-over, channel", with(owner, changing, channel), router.Wait},
-		{"hand-over elsewhere", with(other, changing), router.Moved},
+		{"hand-over, new owner not known to know", with(other, changing), router.Wait},
 
 		{"MIGRATE, stable slot", with(owner, migrate), router.Serve},
 		{"MIGRATE, migrating slot, keys gone", with(source, migrate, keys(1, 1)), router.Serve},

@@ -60,8 +60,10 @@ func (r *Router) Route(q *command.Query) command.Verdict {
 	// A restart ends a tenure: until the configuration names this process the
 	// slot is ours in name only.
 	rightful := mine && owner.PrimaryIncarnation == r.src.Incarnation()
-	if rightful && !q.CrossSlot && !st.Open(self) && fence == nil && r.src.LeaseValid() && r.src.Covered() {
-		return serve(q.Slot, st, owner)
+	if rightful && !q.CrossSlot && fence == nil && r.src.LeaseValid() && r.src.Covered() {
+		if _, open := st.Migrating(self, q.Slot); !open {
+			return serve(q.Slot, st, owner)
+		}
 	}
 	return r.slow(q, fence, st, self, owner, rightful)
 }
