@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"conclave/resp/command"
@@ -15,6 +16,7 @@ import (
 
 // store is a keyspace of strings without expiry.
 type store struct {
+	touched atomic.Int64
 	parts [command.Partitions]struct {
 		sync.Mutex
 		keys    map[string][]byte
@@ -85,6 +87,9 @@ func (s *store) Unwatch(w *command.Watch) {
 }
 
 func (s *store) Dirty(w *command.Watch, _ int64) bool { return w.Touched() }
+
+// Touch implements command.Toucher: it counts the keys.
+func (s *store) Touch(_ int, keys [][]byte) { s.touched.Add(int64(len(keys))) }
 
 // locked reports whether a partition is locked, for handlers that check it.
 func (s *store) locked(i int) bool {

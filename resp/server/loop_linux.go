@@ -46,7 +46,7 @@ type loop struct {
 	outputs [][]byte // free output buffers
 	spare   int      // their size
 	stamps  []command.Stamp
-	tally   tally
+	worker  *worker
 	now     time.Time
 	ticked  time.Time
 	raw     bool // waits may keep the processor
@@ -71,7 +71,7 @@ func newLoop(s *Server, set *loopSet) (*loop, error) {
 	}
 	return &loop{
 		srv: s, set: set, poll: p, waiting: map[*loopConn]bool{},
-		shared: resp.NewShared(loopRead), tally: tally{stats: &s.stats},
+		shared: resp.NewShared(loopRead), worker: newWorker(s),
 	}, nil
 }
 
@@ -170,7 +170,7 @@ func (l *loop) tasks() {
 
 // finish ends the turn: the replies leave, and what has ended is closed.
 func (l *loop) finish() {
-	l.tally.flushCalls()
+	l.worker.tally.flushCalls()
 	for at := 0; at < len(l.dirty); at += confirmAtMost {
 		group := l.dirty[at:min(at+confirmAtMost, len(l.dirty))]
 		l.confirm(group)
@@ -178,7 +178,7 @@ func (l *loop) finish() {
 			c.finish()
 		}
 	}
-	l.tally.flush()
+	l.worker.tally.flush()
 	clear(l.dirty)
 	l.dirty = l.dirty[:0]
 	for i, c := range l.doomed {

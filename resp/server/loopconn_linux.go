@@ -120,7 +120,7 @@ func (c *loopConn) goBeside() {
 	c.rearm()
 	s := c.session
 	s.leave = false
-	s.tally = &tally{stats: &c.loop.srv.stats}
+	s.worker = newWorker(c.loop.srv)
 	c.port.beside.Go(func() {
 		c.goesOn = s.Process()
 		c.returned.Store(true)
@@ -133,7 +133,7 @@ func (c *loopConn) back() {
 	c.returned.Store(false)
 	c.beside = false
 	s := c.session
-	s.tally = &c.loop.tally
+	s.worker = c.loop.worker
 	c.loop.reuse(s.w.Bytes())
 	s.w.Reset(nil)
 	set(&s.outputCap, 0)

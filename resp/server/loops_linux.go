@@ -202,7 +202,7 @@ func (p *port) welcome(l *loop, fd int, sa syscall.Sockaddr) {
 	set.next++
 	c := &loopConn{loop: to, port: p, fd: fd}
 	c.session = p.srv.NewSession(peer, c)
-	c.session.tally = &to.tally
+	c.session.worker = to.worker
 	p.mu.Lock()
 	p.conns[c] = true
 	p.mu.Unlock()

@@ -122,7 +122,6 @@ func (s *Session) prepare() {
 	if s.ahead < 2 || touch == nil {
 		return
 	}
-	var keys [lookAhead][]byte
 	n := 0
 	for i := range min(s.ahead, lookAhead) {
 		spec := s.find(s.parser.Peek(i, 0))
@@ -130,12 +129,12 @@ func (s *Session) prepare() {
 			continue
 		}
 		if key := s.parser.Peek(i, spec.SimpleKey()); key != nil {
-			keys[n] = key
+			s.peeks[n] = key
 			n++
 		}
 	}
 	if n > 1 {
-		touch.Touch(s.DB(), keys[:n])
+		touch.Touch(s.DB(), s.peeks[:n])
 	}
 }
 

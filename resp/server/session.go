@@ -51,10 +51,10 @@ type Session struct {
 	seen    [16]byte // the last command's name as it was sent,
 	seenLen int      // its length,
 	seenAs  *command.Spec
-	redact  []int  // arguments that logs must not show
-	tally   *tally // of its own, or of its event loop
-	ran     int64  // commands of this batch
-	ahead   int    // requests that prepare has looked at
+	redact  []int // arguments that logs must not show
+	*worker       // of its own, or of its event loop
+	ran     int64 // commands of this batch
+	ahead   int   // requests that prepare has looked at
 
 	// inline is set while the session runs on an event loop: nothing may wait
 	// there. A command that would is put back, and leave is set.
@@ -110,7 +110,7 @@ type Session struct {
 func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 	x := &Session{srv: s, id: s.nextID.Add(1), peer: p, born: time.Now(), out: out, user: defaultUser}
 	if x.front, _ = out.(front); x.front == nil {
-		x.tally = &tally{stats: &s.stats}
+		x.worker = newWorker(s)
 		x.pushes.init()
 	}
 	x.call = command.NewCtx(s.table, x, &x.w)

@@ -51,6 +51,20 @@ func TestPipelineIsOneBatch(t *testing.T) {
 	}
 }
 
+func TestPipelineIsLookedAhead(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	c := f.connect()
+	c.expect("get a\nget\nping\nmget a b\nset b 1\nget \"\"\nfoo", "$-1·-ERR wrong number of arguments for 'get' command·+PONG·*2·$-1·$-1·+OK·$-1·-ERR unknown command 'foo', with args beginning with: ·")
+	if n := f.store.touched.Load(); n != 3 {
+		t.Errorf("%d keys were touched", n)
+	}
+	c.send(strings.Repeat("get a\n", 100))
+	if n := f.store.touched.Load(); n != 103 {
+		t.Errorf("%d keys were touched", n)
+	}
+}
+
 func TestProtocolErrorEndsTheSession(t *testing.T) {
 	t.Parallel()
 	c := start(t, nil).connect()

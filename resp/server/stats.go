@@ -167,6 +167,14 @@ func (t *Stats) errorReply(code string) {
 	v.(*atomic.Int64).Add(1)
 }
 
+// worker is what the sessions that one goroutine serves share, one at a time.
+type worker struct {
+	tally tally
+	peeks [lookAhead][]byte // keys of the requests ahead
+}
+
+func newWorker(s *Server) *worker { return &worker{tally: tally{stats: &s.stats}} }
+
 // tally collects calls of the same command in a row, so that a pipeline, or a
 // turn of an event loop, touches the shared counters once. It is owned by one
 // goroutine.
