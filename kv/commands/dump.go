@@ -43,6 +43,16 @@ func appendPayload(b []byte, e kv.Entry) []byte {
 	return persist.AppendDump(b, persist.String(e.Bytes(scratch[:])))
 }
 
+// storable reports whether the store has the type of a value. Payloads of the
+// others are bad data to it.
+func storable(v persist.Value) bool {
+	switch v.(type) {
+	case persist.String:
+		return true
+	}
+	return false
+}
+
 // putValue makes the key hold what was restored, whatever it held before.
 func putValue(db kv.DB, key []byte, v persist.Value, expiry int64) bool {
 	switch v := v.(type) {
@@ -85,7 +95,7 @@ func (h *handlers) restore(c *command.Ctx) {
 	case errors.Is(err, persist.ErrChecksum):
 		c.Error("ERR DUMP payload version or checksum are wrong")
 		return
-	case err != nil:
+	case err != nil || !storable(v):
 		c.Error("ERR Bad data format")
 		return
 	}

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -19,21 +20,39 @@ const (
 	lzfMaxRatio = lzfMaxMatch / 3
 )
 
-// lzfCompress appends the compressed form of in to b. It returns b unchanged
-// and false if that would take more than most bytes.
-func lzfCompress(b, in []byte, most int) ([]byte, bool) {
+// lzfTable remembers where three bytes were seen, by their hash. It is kept from
+// one string to the next: positions are counted on, and those of former strings
+// are below base. The zero table is ready.
+type lzfTable struct {
+	at   []uint32
+	base uint32
+}
+
+// prepare makes the table fit for an input of n bytes. A table larger than the
+// window is useless, one larger than the input a waste to clear.
+func (t *lzfTable) prepare(n int) {
+	size := 1 << min(bits.Len(uint(lzfMaxDistance)), max(bits.Len(uint(n)), 6))
+	if len(t.at) < size || uint64(t.base)+uint64(n) >= math.MaxUint32 {
+		t.at = make([]uint32, max(size, len(t.at)))
+		t.base = 1 // 0 is empty
+	}
+}
+
+// compress appends the compressed form of in to b. It returns b unchanged and
+// false if that would take more than most bytes.
+func (t *lzfTable) compress(b, in []byte, most int) ([]byte, bool) {
 	start := len(b)
-	// Positions by hash of three bytes, plus one so that 0 is empty. Larger
-	// than the window is useless, larger than the input a waste to clear.
-	shift := 32 - min(bits.Len(uint(lzfMaxDistance)), max(bits.Len(uint(len(in))), 6))
-	table := make([]uint32, 1<<(32-shift))
+	t.prepare(len(in))
+	table, base := t.at, t.base
+	t.base += uint32(len(in))
+	shift := 33 - bits.Len(uint(len(table)))
 
 	lit := 0 // in[lit:i] waits to be written as literals
 	i := 0
 	for i+2 < len(in) {
 		h := lzfHash(in[i:]) >> shift
-		ref := int(table[h]) - 1
-		table[h] = uint32(i) + 1
+		ref := int(table[h]) - int(base)
+		table[h] = base + uint32(i)
 		if ref < 0 || i-ref > lzfMaxDistance || in[ref] != in[i] || in[ref+1] != in[i+1] || in[ref+2] != in[i+2] {
 			i++
 			continue
@@ -48,7 +67,7 @@ func lzfCompress(b, in []byte, most int) ([]byte, bool) {
 		}
 		// Remember the end of the match too, where the next one likely begins.
 		for j := i + n - 2; j < i+n && j+2 < len(in); j++ {
-			table[lzfHash(in[j:])>>shift] = uint32(j) + 1
+			table[lzfHash(in[j:])>>shift] = base + uint32(j)
 		}
 		i += n
 		lit = i
@@ -134,8 +153,8 @@ func lzfDecompress(in []byte, size int) ([]byte, bool) {
 
 // appendCompressed writes in as an LZF string if that saves at least four bytes, as
 // Redis asks.
-func appendCompressed(b, in []byte) ([]byte, bool) {
-	if len(in) <= 20 {
+func (t *lzfTable) appendCompressed(b, in []byte) ([]byte, bool) {
+	if len(in) <= 20 || uint64(len(in)) >= math.MaxUint32 {
 		return b, false
 	}
 	// The two lengths stand in front of the data and the compressed one isn't
@@ -143,7 +162,7 @@ func appendCompressed(b, in []byte) ([]byte, bool) {
 	const room = 1 + 2*binary.MaxVarintLen64
 	start := len(b)
 	b = append(b, make([]byte, room)...)
-	b, ok := lzfCompress(b, in, len(in)-4)
+	b, ok := t.compress(b, in, len(in)-4)
 	if !ok {
 		return b[:start], false
 	}

@@ -19,20 +19,60 @@ var (
 	ErrChecksum = errors.New("payload version or checksum are wrong")
 )
 
-// Value is a decoded object, or one to be encoded: a [String].
+// malformed is an [ErrFormat] that says what is wrong.
+type malformed string
+
+func (m malformed) Error() string { return ErrFormat.Error() + ": " + string(m) }
+func (malformed) Unwrap() error   { return ErrFormat }
+
+// errEmpty is a collection without elements. Redis never keeps one, but old
+// versions could write one: RESTORE refuses it, files are read without it.
+const errEmpty = malformed("a collection without elements")
+
+// Value is a decoded object, or one to be encoded: a [String], [List], [Set],
+// [Hash], [SortedSet] or [*Stream].
 type Value interface {
-	// oldest is the lowest version whose readers understand the encoding.
-	oldest() uint16
-	// kind is the type byte that stands before the body.
-	kind() byte
-	appendBody(b []byte) []byte
+	// layout is the type byte of the form in which the value will be written.
+	layout(e *Encoding) byte
+	// encode writes the body in that form.
+	encode(w *encoder, kind byte)
 }
 
-// Type bytes: one for each way in which a type of value is laid out. A new type
-// of value adds its bytes here, a case to value and a file of its own.
+// Type bytes: one for each way in which a type of value is laid out. A new one
+// is added here and to decoder.value; its code stands in the file of its type.
 const (
-	typeString = 0
+	typeString        = 0
+	typeList          = 1
+	typeSet           = 2
+	typeSortedSetText = 3 // scores as decimal text
+	typeHash          = 4
+	typeSortedSet     = 5
+	typeModule1       = 6
+	typeModule2       = 7
+
+	typeHashZipmap        = 9
+	typeListZiplist       = 10
+	typeSetIntset         = 11
+	typeSortedSetZiplist  = 12
+	typeHashZiplist       = 13
+	typeListQuicklist     = 14
+	typeStream1           = 15
+	typeHashListpack      = 16
+	typeSortedSetListpack = 17
+	typeListQuicklist2    = 18
+	typeStream2           = 19
+	typeSetListpack       = 20
+	typeStream3           = 21
 )
+
+// since is the version whose readers understand a layout, or [Version] if
+// older ones do.
+func since(kind byte) uint16 {
+	if kind >= typeSetListpack {
+		return 11
+	}
+	return Version
+}
 
 // value reads the body of an object of the given type.
 func (d *decoder) value(kind byte) (Value, error) {
@@ -43,32 +83,16 @@ func (d *decoder) value(kind byte) (Value, error) {
 			return nil, err
 		}
 		return String(s), nil
+	case typeList, typeListZiplist, typeListQuicklist, typeListQuicklist2:
+		return d.list(kind)
+	case typeSet, typeSetIntset, typeSetListpack:
+		return d.set(kind)
+	case typeSortedSetText, typeSortedSet, typeSortedSetZiplist, typeSortedSetListpack:
+		return d.sortedSet(kind)
+	case typeHash, typeHashZipmap, typeHashZiplist, typeHashListpack:
+		return d.hash(kind)
+	case typeStream1, typeStream2, typeStream3:
+		return d.stream(kind)
 	}
-	return nil, ErrFormat
-}
-
-// decoder reads from a payload that is completely there. Nothing it returns is
-// longer than what is left in the payload, decompressed strings excepted.
-type decoder struct {
-	rest      []byte
-	maxString int
-}
-
-func (d *decoder) byte() (byte, error) {
-	p, err := d.take(1)
-	if err != nil {
-		return 0, err
-	}
-	return p[0], nil
-}
-
-// take is the next n bytes. n is compared before it is converted: it may be any
-// number a stranger wrote down.
-func (d *decoder) take(n uint64) ([]byte, error) {
-	if n > uint64(len(d.rest)) {
-		return nil, ErrFormat
-	}
-	p := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return p, nil
+	return nil, malformed("an unknown type of value")
 }

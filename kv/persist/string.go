@@ -10,10 +10,9 @@ import (
 // it was decoded from.
 type String []byte
 
-func (String) oldest() uint16 { return Version }
-func (String) kind() byte     { return typeString }
+func (String) layout(*Encoding) byte { return typeString }
 
-func (s String) appendBody(b []byte) []byte { return appendString(b, s) }
+func (s String) encode(w *encoder, _ byte) { w.string(s) }
 
 // The first byte of a string whose two upper bits are set names an encoding
 // instead of a length.
@@ -45,7 +44,7 @@ func appendLength(b []byte, n uint64) []byte {
 
 // appendString writes s as an integer if it is the canonical text of one that
 // fits 32 bits, compressed if that is shorter, and as it is otherwise.
-func appendString(b, s []byte) []byte {
+func (w *encoder) appendString(b, s []byte) []byte {
 	if n, ok := canonicalInt32(s); ok {
 		switch {
 		case n == int32(int8(n)):
@@ -55,8 +54,10 @@ func appendString(b, s []byte) []byte {
 		}
 		return binary.LittleEndian.AppendUint32(append(b, encInt32), uint32(n))
 	}
-	if c, ok := appendCompressed(b, s); ok {
-		return c
+	if w.Compress {
+		if c, ok := w.table.appendCompressed(b, s); ok {
+			return c
+		}
 	}
 	return append(appendLength(b, uint64(len(s))), s...)
 }
@@ -133,19 +134,19 @@ func (d *decoder) string() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return strconv.AppendInt(nil, int64(int8(p[0])), 10), nil
+		return d.text(int64(int8(p[0]))), nil
 	case encInt16:
 		p, err := d.take(2)
 		if err != nil {
 			return nil, err
 		}
-		return strconv.AppendInt(nil, int64(int16(binary.LittleEndian.Uint16(p))), 10), nil
+		return d.text(int64(int16(binary.LittleEndian.Uint16(p)))), nil
 	case encInt32:
 		p, err := d.take(4)
 		if err != nil {
 			return nil, err
 		}
-		return strconv.AppendInt(nil, int64(int32(binary.LittleEndian.Uint32(p))), 10), nil
+		return d.text(int64(int32(binary.LittleEndian.Uint32(p)))), nil
 	case encLZF:
 		return d.lzf()
 	}
