@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"conclave/fsm"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 )
 
@@ -89,7 +90,7 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 	case !out.Listed:
 		// Believed only from a view at or after our own join and what we have
 		// applied: an older one simply doesn't know us yet.
-		if out.Index >= g.joinIndex && out.Index >= n.View().Index() && out.Index > 0 {
+		if out.Index >= g.joinIndex && out.Index >= n.View().Index() && out.Index > 0 || n.off(guards.Verdict) {
 			n.log.Info("removed from the cluster", "cluster", g.cluster, "index", out.Index)
 			n.leaveAlone(g, "removed from the cluster")
 		}
@@ -99,6 +100,9 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 		g.hearOfLeader(out.Leader)
 	}
 	if out.Authority {
+		if n.off(guards.LeaseFromSend) {
+			sent = n.cfg.Clock.Mono()
+		}
 		n.lease.grant(sent, n.leaseTerm(st))
 		n.soft.leaderSeen(n.cfg.Clock.Mono())
 		n.soft.setHealth(out.Health)
@@ -232,7 +236,7 @@ func (n *Node) heartbeatHere(ctx context.Context, g *group, v *voterRaft, in *he
 		if r.Has(fsm.Pending) {
 			n.confirm(g, v, r)
 		}
-		out.Authority = out.Authority && in.LeaseMs <= r.TimeoutMs
+		out.Authority = out.Authority && (in.LeaseMs <= r.TimeoutMs || n.off(guards.LeaseCap))
 		out.Health = n.soft.table(n.cfg.Clock.Mono(), st, n.Self(), n.cfg.Clock.WallMs())
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"conclave/fsm"
 	"conclave/fsm/slot"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 	"conclave/raftnode/store"
 )
@@ -168,6 +170,9 @@ func (n *Node) invite(ctx context.Context, addr string, g *group) error {
 // commitIndex is the leader's: what Hello gives, so that a tombstone written
 // later than the MEET stays in force.
 func (n *Node) commitIndex(ctx context.Context, g *group) (uint64, error) {
+	if n.off(guards.HelloIndex) {
+		return n.View().Index(), nil
+	}
 	if v, leads := g.leads(); leads {
 		if err := barrier(ctx, v); err != nil {
 			return 0, err
@@ -268,10 +273,19 @@ func (n *Node) joinCluster(ctx context.Context, addr string, hello *helloReply, 
 	}
 	n.mu.Lock()
 	err := n.saveMetaLocked(func(m *store.Metadata) {
+		if n.off(guards.Attempt) {
+			return
+		}
 		m.Attempt++
 		intent.Attempt = m.Attempt
 		m.Intent = intent
 	})
+	if n.off(guards.Attempt) { // known to this process alone
+		n.meta = n.meta.Clone()
+		n.meta.Attempt++
+		intent.Attempt = n.meta.Attempt
+		n.meta.Intent = intent
+	}
 	n.mu.Unlock()
 	if err != nil {
 		return err
@@ -363,7 +377,7 @@ func (n *Node) runIntent(ctx context.Context, in *store.Intent) error {
 				last = errors.New("it is joining another cluster itself")
 				// Crossings and cycles: the smaller id withdraws and lets the
 				// others join it.
-				if n.Self() < in.TargetNode {
+				if n.Self() < in.TargetNode && !n.off(guards.Withdraw) {
 					n.giveUp(in, last)
 					return last
 				}
@@ -475,6 +489,9 @@ func (n *Node) handleJoin(ctx context.Context, from peer.Identity, in *joinReque
 		rec.IP = from.RemoteIP
 	}
 	op := &fsm.Join{ClusterID: in.Cluster, Node: rec, Slots: in.Slots, Via: in.Via, HelloIndex: in.Index, Adopt: in.Adopt}
+	if n.off(guards.Tombstone) {
+		op.HelloIndex = math.MaxInt64
+	}
 	e := n.entry(op)
 	e.Request = fsm.Request{Origin: n.Self()} // the attempt makes it idempotent
 	raw := e.Encode(nil)

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"conclave/fsm"
+	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/peer"
 )
 
@@ -197,6 +198,9 @@ func (g *group) judge(ctx context.Context, v *voterRaft, st *fsm.State, now time
 
 // askAttempt drops a member that says its attempt is dead.
 func (g *group) askAttempt(ctx context.Context, v *voterRaft, m *fsm.Node) {
+	if g.n.off(guards.Dead) {
+		return
+	}
 	actx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var out attemptReply
