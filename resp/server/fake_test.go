@@ -17,7 +17,7 @@ import (
 // store is a keyspace of strings without expiry.
 type store struct {
 	touched atomic.Int64
-	parts [command.Partitions]struct {
+	parts   [command.Partitions]struct {
 		sync.Mutex
 		keys    map[string][]byte
 		watchMu sync.Mutex

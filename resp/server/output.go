@@ -5,8 +5,8 @@ import "sync"
 // keepOutput is the largest output buffer a session keeps between batches.
 const keepOutput = 2 * flushAt
 
-// maxBacklog is how much output may wait for a client of a class without a
-// limit. Its further requests are left undone meanwhile.
+// maxBacklog is how much output may wait for a client of a class without a hard
+// limit, beyond the soft one. Its further requests are left undone meanwhile.
 const maxBacklog = 1 << 20
 
 // flush sends the replies that wait, after the router confirmed that they may
@@ -110,7 +110,7 @@ func (s *Session) mustWait() bool {
 	if s.front == nil || s.limits.OutputNormal.Hard > 0 {
 		return false
 	}
-	return s.front.backlog() > max(maxBacklog, int(s.limits.OutputNormal.Soft)+flushAt)
+	return s.front.backlog() > maxBacklog+int(s.limits.OutputNormal.Soft)
 }
 
 // pushes is output that doesn't answer a request. One goroutine per session
