@@ -1,0 +1,277 @@
+package packed
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// List is a packed list. Changes return it, as append does.
+type List []byte
+
+// Value is an entry: bytes, or an integer if Bytes is nil.
+type Value struct {
+	Bytes []byte // of the list's own memory
+	Int   int64
+}
+
+// Append appends the value as bytes; integers are printed.
+func (v Value) Append(dst []byte) []byte {
+	if v.Bytes != nil {
+		return append(dst, v.Bytes...)
+	}
+	return strconv.AppendInt(dst, v.Int, 10)
+}
+
+// Equal reports whether the value is that of b.
+func (v Value) Equal(b []byte) bool {
+	if v.Bytes != nil {
+		return bytes.Equal(v.Bytes, b)
+	}
+	n, ok := integer(b)
+	return ok && n == v.Int
+}
+
+const (
+	tinyString = 0x40 // below: a string of that length
+	tinyInt    = 0x80 // below: an integer
+	int8Tag    = 0x80
+	int16Tag   = 0x81
+	int32Tag   = 0x82
+	int64Tag   = 0x83
+	string8    = 0x84
+	string32   = 0x85
+
+	// MaxValue is the longest value.
+	MaxValue = math.MaxInt32 / 2
+)
+
+// integer parses what strconv would print.
+func integer(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 20 || b[0] > '9' || b[0] < '-' {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	var scratch [20]byte
+	return n, bytes.Equal(strconv.AppendInt(scratch[:0], n, 10), b)
+}
+
+// appendEntry appends an entry.
+func appendEntry(dst, val []byte) []byte {
+	start := len(dst)
+	if n, ok := integer(val); ok {
+		dst = appendInt(dst, n)
+	} else {
+		switch n := len(val); {
+		case n < tinyString:
+			dst = append(dst, byte(n))
+		case n <= math.MaxUint8:
+			dst = append(dst, string8, byte(n))
+		default:
+			dst = append(dst, string32)
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
+		}
+		dst = append(dst, val...)
+	}
+	return appendBack(dst, len(dst)-start)
+}
+
+func appendInt(dst []byte, n int64) []byte {
+	switch {
+	case n >= 0 && n < tinyInt-tinyString:
+		return append(dst, tinyString+byte(n))
+	case n == int64(int8(n)):
+		return append(dst, int8Tag, byte(n))
+	case n == int64(int16(n)):
+		return binary.LittleEndian.AppendUint16(append(dst, int16Tag), uint16(n))
+	case n == int64(int32(n)):
+		return binary.LittleEndian.AppendUint32(append(dst, int32Tag), uint32(n))
+	}
+	return binary.LittleEndian.AppendUint64(append(dst, int64Tag), uint64(n))
+}
+
+// appendBack appends an entry's length, to be read backwards.
+func appendBack(dst []byte, n int) []byte {
+	groups := backSize(n)
+	for i := groups - 1; i >= 0; i-- {
+		b := byte(n>>(7*i)) & 0x7f
+		if i < groups-1 {
+			b |= 0x80
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+func backSize(n int) int {
+	size := 1
+	for n >>= 7; n > 0; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+// head is the size of the entry at pos before its value, and of its value.
+func (l List) head(pos int) (head, size int) {
+	switch tag := l[pos]; {
+	case tag < tinyString:
+		return 1, int(tag)
+	case tag < tinyInt:
+		return 1, 0
+	case tag <= int64Tag:
+		return 1, 1 << (tag - int8Tag)
+	case tag == string8:
+		return 2, int(l[pos+1])
+	}
+	return 5, int(binary.LittleEndian.Uint32(l[pos+1:]))
+}
+
+// At is the entry at pos, which is below len(l), and the position behind it.
+func (l List) At(pos int) (v Value, next int) {
+	head, size := l.head(pos)
+	next = pos + head + size
+	val := l[pos+head : next : next]
+	next += backSize(head + size)
+	switch tag := l[pos]; {
+	case tag < tinyString || tag > int64Tag:
+		return Value{Bytes: val}, next
+	case tag < tinyInt:
+		return Value{Int: int64(tag - tinyString)}, next
+	case tag == int8Tag:
+		return Value{Int: int64(int8(val[0]))}, next
+	case tag == int16Tag:
+		return Value{Int: int64(int16(binary.LittleEndian.Uint16(val)))}, next
+	case tag == int32Tag:
+		return Value{Int: int64(int32(binary.LittleEndian.Uint32(val)))}, next
+	}
+	return Value{Int: int64(binary.LittleEndian.Uint64(val))}, next
+}
+
+// Before is the position of the entry that ends at pos > 0.
+func (l List) Before(pos int) int {
+	n, shift := 0, 0
+	for {
+		pos--
+		b := l[pos]
+		n |= int(b&0x7f) << shift
+		if b&0x80 == 0 {
+			return pos - n
+		}
+		shift += 7
+	}
+}
+
+// Append adds a value at the end.
+func (l List) Append(val []byte) List { return appendEntry(l, val) }
+
+// Insert adds a value before the entry at pos.
+func (l List) Insert(pos int, val []byte) List { return l.splice(pos, pos, val) }
+
+// Replace gives the entry at pos another value.
+func (l List) Replace(pos int, val []byte) List {
+	_, next := l.At(pos)
+	return l.splice(pos, next, val)
+}
+
+// Delete removes n entries from pos on, or as many as there are.
+func (l List) Delete(pos, n int) List {
+	end := pos
+	for ; n > 0 && end < len(l); n-- {
+		_, end = l.At(end)
+	}
+	return slices.Delete(l, pos, end)
+}
+
+// splice puts a value's entry in the place of the bytes from pos to end. The
+// value must not lie in the list.
+func (l List) splice(pos, end int, val []byte) List {
+	var scratch [64]byte
+	entry := appendEntry(scratch[:0], val)
+	return slices.Replace(l, pos, end, entry...)
+}
+
+// Count is the number of entries.
+func (l List) Count() (n int) {
+	for pos := 0; pos < len(l); n++ {
+		_, pos = l.At(pos)
+	}
+	return n
+}
+
+// Seek is the position of the i-th entry, counted from the end if negative; ok
+// is false if there is none.
+func (l List) Seek(i int) (pos int, ok bool) {
+	if i >= 0 {
+		for ; i > 0 && pos < len(l); i-- {
+			_, pos = l.At(pos)
+		}
+		return pos, pos < len(l)
+	}
+	for pos = len(l); i < 0; i++ {
+		if pos == 0 {
+			return 0, false
+		}
+		pos = l.Before(pos)
+	}
+	return pos, true
+}
+
+// Find is the position of the first entry at pos or behind that has the value,
+// looking at one in every 1+skip; ok is false if there is none.
+func (l List) Find(pos int, val []byte, skip int) (at int, ok bool) {
+	num, isInt := integer(val)
+	for pos < len(l) {
+		v, next := l.At(pos)
+		if v.Bytes != nil && !isInt && bytes.Equal(v.Bytes, val) || v.Bytes == nil && isInt && v.Int == num {
+			return pos, true
+		}
+		for range skip {
+			if next < len(l) {
+				_, next = l.At(next)
+			}
+		}
+		pos = next
+	}
+	return 0, false
+}
+
+// Valid reports whether the bytes are a list: every entry is complete and in its
+// shortest form.
+func (l List) Valid() bool {
+	for pos := 0; pos < len(l); {
+		left := len(l) - pos
+		switch tag := l[pos]; {
+		case tag > string32:
+			return false
+		case tag == string8 && left < 2, tag == string32 && left < 5:
+			return false
+		}
+		head, size := l.head(pos)
+		if size > MaxValue || head+size+backSize(head+size) > left {
+			return false
+		}
+		v, next := l.At(pos)
+		var scratch [32]byte
+		switch {
+		case v.Bytes == nil:
+			if !bytes.Equal(appendBack(appendInt(scratch[:0], v.Int), head+size), l[pos:next]) {
+				return false
+			}
+		default:
+			if _, isInt := integer(v.Bytes); isInt {
+				return false
+			}
+			short := head == 1 && size < tinyString || head == 2 && size >= tinyString || head == 5 && size > math.MaxUint8
+			if !short || !bytes.Equal(appendBack(scratch[:0], head+size), l[pos+head+size:next]) {
+				return false
+			}
+		}
+		pos = next
+	}
+	return true
+}
