@@ -178,7 +178,7 @@ func (g *generator) setOptions() (o []string) {
 
 func (g *generator) command() []string {
 	key, join := g.key(), func(a []string, b ...string) []string { return append(a, b...) }
-	switch g.rng.IntN(38) {
+	switch g.rng.IntN(45) {
 	case 0, 1, 2, 3, 4:
 		return join([]string{"SET", key, g.value()}, g.setOptions()...)
 	case 5:
@@ -243,6 +243,10 @@ func (g *generator) command() []string {
 			return []string{g.of("FLUSHDB", "FLUSHALL", "flushdb"), g.of("ASYNC", "SYNC", "bogus")}
 		}
 		return []string{"SWAPDB", g.of("0", "0", "x"), g.of("1", "1", "77")}
+	case 35, 36, 37, 38, 39:
+		return g.bits(key)
+	case 40, 41:
+		return g.hyperLogLog(key)
 	}
 	return []string{"GET", key}
 }

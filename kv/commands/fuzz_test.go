@@ -17,6 +17,8 @@ func FuzzCommands(f *testing.F) {
 		"SET\t{a}1\tv\nSCAN\t123456789\tMATCH\t{a}*\tCOUNT\t3\tTYPE\tstring\nKEYS\t{a}*\nRANDOMKEY",
 		"SET\ta\t1\nMOVE\ta\t1\nCOPY\ta\tb\tDB\t1\tREPLACE\nSWAPDB\t0\t1\nRENAME\tb\tc\nFLUSHALL\tASYNC",
 		"SET\ta\t1\nPEXPIREAT\ta\t99999999999999\tGT\nOBJECT\tFREQ\ta\nOBJECT\tHELP\nTTL\ta",
+		"SETBIT\ta\t9\t1\nBITFIELD\ta\tOVERFLOW\tSAT\tINCRBY\ti64\t#3\t-7\tGET\tu63\t1\nBITPOS\ta\t0\t-9\t-1\tBIT\nBITCOUNT\ta\nBITOP\tNOT\tb\ta",
+		"PFADD\ta\tx\ty\nPFMERGE\tb\ta\nPFCOUNT\ta\tb\nSETRANGE\ta\t16\t\x7f\nPFADD\ta\tz\nPFCOUNT\ta\nPFMERGE\tb\ta",
 		"RESTORE\ta\t0\t\x00\xc0\x05\x0a\x00garbage\nDUMP\ta",
 	} {
 		f.Add(s)
