@@ -58,9 +58,16 @@ func normal(v persist.Value, version uint16) any {
 		for _, e := range v.Entries {
 			fmt.Fprintf(&b, "%v %q\n", e.ID, e.Fields)
 		}
-		for _, g := range v.Groups {
-			fmt.Fprintf(&b, "%q %v %d %v\n", g.Name, g.LastID, g.EntriesRead, g.Pending)
-			for _, c := range g.Consumers {
+		groups := slices.Clone(v.Groups)
+		slices.SortFunc(groups, func(a, b persist.StreamGroup) int { return bytes.Compare(a.Name, b.Name) })
+		for _, g := range groups {
+			fmt.Fprintf(&b, "%q %v %d\n", g.Name, g.LastID, g.EntriesRead)
+			for _, p := range g.Pending {
+				fmt.Fprintf(&b, "%v of %q %d %d\n", p.ID, g.Consumers[p.Consumer].Name, p.DeliveredMs, p.Deliveries)
+			}
+			consumers := slices.Clone(g.Consumers)
+			slices.SortFunc(consumers, func(a, b persist.StreamConsumer) int { return bytes.Compare(a.Name, b.Name) })
+			for _, c := range consumers {
 				if version < 11 {
 					c.ActiveMs = c.SeenMs
 				}
@@ -172,7 +179,7 @@ func TestCollectionsRoundTrip(t *testing.T) {
 				continue
 			}
 			if !sameValue(got, v, e.Version) {
-				t.Errorf("%s, version %d: came back as %.300v", name, e.Version, got)
+				t.Errorf("%s, version %d: came back as %.300s", name, e.Version, fmt.Sprint(normal(got, e.Version)))
 			}
 			if z, ok := got.(persist.SortedSet); ok && !slices.IsSortedFunc(z, func(a, b persist.SortedSetMember) int {
 				return cmp.Or(cmp.Compare(a.Score, b.Score), bytes.Compare(a.Member, b.Member))
@@ -240,9 +247,14 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// Layouts of old versions, which are read only.
-func TestOldLayouts(t *testing.T) {
-	t.Parallel()
+// object is a value with its type byte before it.
+type object struct {
+	name, bytes string
+	want        persist.Value
+}
+
+// oldLayouts are read only.
+func oldLayouts() []object {
 	list := func(s ...string) (l persist.List) {
 		for _, s := range s {
 			l = append(l, []byte(s))
@@ -257,10 +269,7 @@ func TestOldLayouts(t *testing.T) {
 		z[0] = byte(len(z))
 		return string([]byte{byte(len(z))}) + string(z)
 	}
-	for _, tt := range []struct {
-		name, object string
-		want         persist.Value
-	}{
+	return []object{
 		{"linked list", "\x01\x02\x01a\xc0\x05", list("a", "5")},
 		{"ziplist", "\x0a" + string(rune(len(numbers))) + fixZiplist(numbers), list("ab", "5", "-3", "300", "70000", "1073741824", "1099511627776")},
 		{"quicklist of ziplists", "\x0e\x02" + string(rune(len(numbers))) + fixZiplist(numbers) + string(rune(len(numbers))) + fixZiplist(numbers),
@@ -269,8 +278,13 @@ func TestOldLayouts(t *testing.T) {
 		{"hash of ziplist", "\x0d" + zipPairs("\x01x"), persist.Hash{{[]byte("a"), []byte("1")}, {[]byte("b"), []byte("x")}}},
 		{"sorted set of ziplist", "\x0c" + zipPairs("\x031.5"), persist.SortedSet{{[]byte("a"), 1}, {[]byte("b"), 1.5}}},
 		{"scores as text", "\x03\x03\x01a\xfe\x01b\xff\x01c\x042e-3", persist.SortedSet{{[]byte("b"), math.Inf(-1)}, {[]byte("c"), 0.002}, {[]byte("a"), math.Inf(1)}}},
-	} {
-		v, err := persist.ParseDump(sign(tt.object, 10), maxString)
+	}
+}
+
+func TestOldLayouts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range oldLayouts() {
+		v, err := persist.ParseDump(sign(tt.bytes, 10), maxString)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -290,10 +304,9 @@ func fixZiplist(z string) string {
 	return string(b)
 }
 
-func TestMalformedCollections(t *testing.T) {
-	t.Parallel()
+func malformedCollections() map[string]string {
 	const onePair = "\x09\x09\x00\x00\x00\x01\x00\x81a\x02\xff" // a listpack "a" of 9 bytes + nothing: odd
-	for name, object := range map[string]string{
+	return map[string]string{
 		"empty list":                 "\x01\x00",
 		"empty quicklist":            "\x12\x00",
 		"empty set":                  "\x02\x00",
@@ -326,17 +339,21 @@ func TestMalformedCollections(t *testing.T) {
 		"module":                     "\x07\x81\x00\x00\x00\x00\x00\x00\x00\x01\x00",
 		"old module":                 "\x06\x81\x00\x00\x00\x00\x00\x00\x00\x01",
 		"stream's node without ID":   "\x13\x01\x01a\x01a",
-	} {
+	}
+}
+
+func TestMalformedCollections(t *testing.T) {
+	t.Parallel()
+	for name, object := range malformedCollections() {
 		if v, err := persist.ParseDump(sign(object, 11), maxString); !errors.Is(err, persist.ErrFormat) {
 			t.Errorf("%s: %v, %v", name, v, err)
 		}
 	}
 }
 
-// Streams whose parts contradict one another, among them two consumers that
-// would share one pending entry.
-func TestMalformedStreams(t *testing.T) {
-	t.Parallel()
+// malformedStreams are streams whose parts contradict one another, among them
+// two consumers that would share one pending entry, and some that are right.
+func malformedStreams() []streamObject {
 	id := func(ms byte) string {
 		return strings.Repeat("\x00", 7) + string([]byte{ms}) + strings.Repeat("\x00", 8)
 	}
@@ -345,10 +362,7 @@ func TestMalformedStreams(t *testing.T) {
 		return "\x13\x00" + "\x00" + "\x05\x00" + "\x00\x00" + "\x00\x00" + "\x05" + groups
 	}
 	group := func(body string) string { return head("\x01\x01g\x01\x00\x01" + body) }
-	for _, tt := range []struct {
-		name, object string
-		ok           bool
-	}{
+	return []streamObject{
 		{"no groups", head("\x00"), true},
 		{"a pending entry", group("\x01" + id(1) + time + "\x01" + "\x01\x01c" + time + "\x01" + id(1)), true},
 		{"pending twice", group("\x02" + id(1) + time + "\x01" + id(1) + time + "\x01" + "\x01\x01c" + time + "\x01" + id(1)), false},
@@ -359,7 +373,17 @@ func TestMalformedStreams(t *testing.T) {
 		{"consumer twice", group("\x00" + "\x02\x01c" + time + "\x00" + "\x01c" + time + "\x00"), false},
 		{"group twice", head("\x02\x01g\x01\x00\x01\x00\x00\x01g\x01\x00\x01\x00\x00"), false},
 		{"entries that aren't there", "\x13\x00" + "\x03" + "\x05\x00" + "\x00\x00" + "\x00\x00" + "\x05" + "\x00", false},
-	} {
+	}
+}
+
+type streamObject struct {
+	name, object string
+	ok           bool
+}
+
+func TestMalformedStreams(t *testing.T) {
+	t.Parallel()
+	for _, tt := range malformedStreams() {
 		_, err := persist.ParseDump(sign(tt.object, 10), maxString)
 		if tt.ok && err != nil || !tt.ok && !errors.Is(err, persist.ErrFormat) {
 			t.Errorf("%s: %v", tt.name, err)
