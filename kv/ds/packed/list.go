@@ -48,17 +48,30 @@ const (
 	MaxValue = math.MaxInt32 / 2
 )
 
-// integer parses what strconv would print.
+// integer parses an integer in the form in which it would be printed.
 func integer(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 20 || b[0] > '9' || b[0] < '-' {
+	digits := b
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		digits = b[1:]
+	}
+	if len(digits) == 0 || len(digits) > 19 || digits[0] == '0' && len(b) > 1 {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil {
-		return 0, false
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
 	}
-	var scratch [20]byte
-	return n, bytes.Equal(strconv.AppendInt(scratch[:0], n, 10), b)
+	switch {
+	case neg && n <= 1<<63:
+		return int64(-n), true
+	case !neg && n < 1<<63:
+		return int64(n), true
+	}
+	return 0, false
 }
 
 // appendEntry appends an entry.

@@ -1,0 +1,365 @@
+package deque
+
+import (
+	"encoding/binary"
+
+	"conclave/kv/ds/arena"
+	"conclave/kv/ds/packed"
+)
+
+// A node:
+//
+//	0 previous node   8 next node   16 number of values   20 size of the list
+//	24 size of the cell   28 the list
+//
+// It is full at nodeSize, unless it has just one value.
+const (
+	nodeHead = 28
+	nodeSize = 4080
+	// entryMax is the most that an entry takes beside its value.
+	entryMax = 10
+)
+
+// Nodes is where lists take their nodes from.
+type Nodes struct{ h *arena.Heap }
+
+// NewNodes makes nodes on a heap.
+func NewNodes(h *arena.Heap) *Nodes { return &Nodes{h} }
+
+// List is a list of values. The zero value is empty.
+type List struct {
+	first, last arena.Ref
+	n           int
+}
+
+// Len is the number of values.
+func (l *List) Len() int { return l.n }
+
+type node struct {
+	head []byte
+	ref  arena.Ref
+}
+
+func (ns *Nodes) node(r arena.Ref) node { return node{ns.h.Arena().Bytes(r, nodeHead), r} }
+
+func (n node) prev() arena.Ref     { return arena.Ref(binary.LittleEndian.Uint64(n.head)) }
+func (n node) next() arena.Ref     { return arena.Ref(binary.LittleEndian.Uint64(n.head[8:])) }
+func (n node) setPrev(r arena.Ref) { binary.LittleEndian.PutUint64(n.head, uint64(r)) }
+func (n node) setNext(r arena.Ref) { binary.LittleEndian.PutUint64(n.head[8:], uint64(r)) }
+func (n node) count() int          { return int(binary.LittleEndian.Uint32(n.head[16:])) }
+func (n node) setCount(v int)      { binary.LittleEndian.PutUint32(n.head[16:], uint32(v)) }
+func (n node) size() int           { return int(binary.LittleEndian.Uint32(n.head[20:])) }
+func (n node) setSize(v int)       { binary.LittleEndian.PutUint32(n.head[20:], uint32(v)) }
+func (n node) cell() int           { return int(binary.LittleEndian.Uint32(n.head[24:])) }
+
+// list is the node's values, with the rest of the cell as capacity.
+func (ns *Nodes) list(n node) packed.List {
+	return packed.List(ns.h.Arena().Bytes(n.ref, n.cell())[nodeHead : nodeHead+n.size()])
+}
+
+func (ns *Nodes) alloc(room int) node {
+	cell := arena.CellSize(nodeHead + room)
+	n := ns.node(ns.h.Alloc(cell))
+	clear(n.head)
+	binary.LittleEndian.PutUint32(n.head[24:], uint32(cell))
+	return n
+}
+
+// resize moves a node to a cell with room for a list of some size.
+func (ns *Nodes) resize(l *List, n node, room int) node {
+	to := ns.alloc(room)
+	to.setPrev(n.prev())
+	to.setNext(n.next())
+	to.setCount(n.count())
+	to.setSize(n.size())
+	copy(ns.list(to), ns.list(n))
+	if n.prev() != 0 {
+		ns.node(n.prev()).setNext(to.ref)
+	} else {
+		l.first = to.ref
+	}
+	if n.next() != 0 {
+		ns.node(n.next()).setPrev(to.ref)
+	} else {
+		l.last = to.ref
+	}
+	ns.h.Free(n.ref, n.cell())
+	return to
+}
+
+// room returns a node whose cell has room for one more value.
+func (ns *Nodes) room(l *List, n node, val []byte) node {
+	if need := n.size() + len(val) + entryMax; nodeHead+need > n.cell() {
+		return ns.resize(l, n, need)
+	}
+	return n
+}
+
+// fits reports whether a value may be added to a node.
+func fits(n node, val []byte) bool {
+	return nodeHead+n.size()+len(val)+entryMax <= nodeSize
+}
+
+// store ends a change of a node's list that took place in its cell.
+func (n node) store(list packed.List, count int) {
+	n.setSize(len(list))
+	n.setCount(count)
+}
+
+// PushBack adds a value at the end.
+func (ns *Nodes) PushBack(l *List, val []byte) {
+	var n node
+	if l.last != 0 {
+		n = ns.node(l.last)
+	}
+	if l.last == 0 || !fits(n, val) {
+		n = ns.link(l, l.last, 0, len(val)+entryMax)
+	}
+	n = ns.room(l, n, val)
+	n.store(ns.list(n).Append(val), n.count()+1)
+	l.n++
+}
+
+// PushFront adds a value at the beginning.
+func (ns *Nodes) PushFront(l *List, val []byte) {
+	var n node
+	if l.first != 0 {
+		n = ns.node(l.first)
+	}
+	if l.first == 0 || !fits(n, val) {
+		n = ns.link(l, 0, l.first, len(val)+entryMax)
+	}
+	n = ns.room(l, n, val)
+	n.store(ns.list(n).Insert(0, val), n.count()+1)
+	l.n++
+}
+
+// link adds an empty node between two neighbours, either of which may be 0.
+func (ns *Nodes) link(l *List, prev, next arena.Ref, room int) node {
+	n := ns.alloc(room)
+	n.setPrev(prev)
+	n.setNext(next)
+	if prev != 0 {
+		ns.node(prev).setNext(n.ref)
+	} else {
+		l.first = n.ref
+	}
+	if next != 0 {
+		ns.node(next).setPrev(n.ref)
+	} else {
+		l.last = n.ref
+	}
+	return n
+}
+
+func (ns *Nodes) unlink(l *List, n node) {
+	prev, next := n.prev(), n.next()
+	if prev != 0 {
+		ns.node(prev).setNext(next)
+	} else {
+		l.first = next
+	}
+	if next != 0 {
+		ns.node(next).setPrev(prev)
+	} else {
+		l.last = prev
+	}
+	ns.h.Free(n.ref, n.cell())
+}
+
+// seek is the node of the i-th value, 0 <= i < Len, and its number in it.
+func (ns *Nodes) seek(l *List, i int) (n node, j int) {
+	if i < l.n/2 {
+		for n = ns.node(l.first); i >= n.count(); n = ns.node(n.next()) {
+			i -= n.count()
+		}
+		return n, i
+	}
+	back := l.n - 1 - i
+	for n = ns.node(l.last); back >= n.count(); n = ns.node(n.prev()) {
+		back -= n.count()
+	}
+	return n, n.count() - 1 - back
+}
+
+// position is where the j-th value of a node's list is.
+func position(list packed.List, j, count int) int {
+	if j > count/2 {
+		j -= count
+	}
+	pos, _ := list.Seek(j)
+	return pos
+}
+
+// At is the i-th value, 0 <= i < Len.
+func (ns *Nodes) At(l *List, i int) packed.Value {
+	n, j := ns.seek(l, i)
+	list := ns.list(n)
+	v, _ := list.At(position(list, j, n.count()))
+	return v
+}
+
+// Set gives the i-th value, 0 <= i < Len, another content.
+func (ns *Nodes) Set(l *List, i int, val []byte) {
+	n, j := ns.seek(l, i)
+	if !fits(n, val) && n.count() > 1 {
+		ns.Delete(l, i, 1)
+		ns.Insert(l, i, val)
+		return
+	}
+	n = ns.room(l, n, val)
+	list := ns.list(n)
+	n.store(list.Replace(position(list, j, n.count()), val), n.count())
+	ns.settle(l, n)
+}
+
+// Insert adds a value before the i-th, or at the end for Len.
+func (ns *Nodes) Insert(l *List, i int, val []byte) {
+	switch i {
+	case 0:
+		ns.PushFront(l, val)
+		return
+	case l.n:
+		ns.PushBack(l, val)
+		return
+	}
+	n, j := ns.seek(l, i)
+	if !fits(n, val) {
+		ns.split(l, n, j)
+		// Before the split-off part, behind the other, or between them.
+		next := ns.node(n.ref)
+		if j > 0 && fits(next, val) {
+			n = next
+		} else {
+			n, j = ns.between(l, n, j, val)
+		}
+	}
+	n = ns.room(l, n, val)
+	list := ns.list(n)
+	if j == n.count() {
+		list = list.Append(val)
+	} else {
+		list = list.Insert(position(list, j, n.count()), val)
+	}
+	n.store(list, n.count()+1)
+	l.n++
+}
+
+// between finds a node for a value that goes behind node n, which has j values,
+// or before it if j is 0.
+func (ns *Nodes) between(l *List, n node, j int, val []byte) (node, int) {
+	if j == 0 {
+		return ns.link(l, n.prev(), n.ref, len(val)+entryMax), 0
+	}
+	if next := n.next(); next != 0 {
+		if m := ns.node(next); fits(m, val) {
+			return m, 0
+		}
+	}
+	return ns.link(l, n.ref, n.next(), len(val)+entryMax), 0
+}
+
+// split moves the values from the j-th on, j > 0, to a node of their own.
+func (ns *Nodes) split(l *List, n node, j int) {
+	if j == 0 {
+		return
+	}
+	list := ns.list(n)
+	pos := position(list, j, n.count())
+	right := ns.link(l, n.ref, n.next(), len(list)-pos)
+	tail := ns.list(right)
+	right.store(append(tail, list[pos:]...), n.count()-j)
+	n.store(list[:pos], j)
+}
+
+// Delete removes n values from the i-th on, or as many as there are.
+func (ns *Nodes) Delete(l *List, i, n int) {
+	for n = min(n, l.n-i); n > 0; {
+		nd, j := ns.seek(l, i)
+		k := min(n, nd.count()-j)
+		n -= k
+		l.n -= k
+		if k == nd.count() {
+			ns.unlink(l, nd)
+			continue
+		}
+		list := ns.list(nd)
+		nd.store(list.Delete(position(list, j, nd.count()), k), nd.count()-k)
+		ns.settle(l, nd)
+	}
+}
+
+// settle gives a node whose list has become much smaller a smaller cell, or its
+// values to a neighbour.
+func (ns *Nodes) settle(l *List, n node) {
+	if n.cell() < 256 || nodeHead+n.size() > n.cell()/2 {
+		return
+	}
+	if prev := n.prev(); prev != 0 {
+		p := ns.node(prev)
+		if size := p.size() + n.size(); nodeHead+size <= nodeSize*3/4 {
+			if nodeHead+size > p.cell() {
+				p = ns.resize(l, p, size)
+			}
+			p.store(append(ns.list(p), ns.list(n)...), p.count()+n.count())
+			ns.unlink(l, n)
+			return
+		}
+	}
+	ns.resize(l, n, n.size())
+}
+
+// Each calls visit for the values from the i-th on until it returns false. visit
+// must not change the list.
+func (ns *Nodes) Each(l *List, i int, visit func(packed.Value) bool) {
+	if i >= l.n {
+		return
+	}
+	for n, j := ns.seek(l, i); ; n, j = ns.node(n.next()), 0 {
+		list := ns.list(n)
+		for pos := position(list, j, n.count()); pos < len(list); {
+			var v packed.Value
+			if v, pos = list.At(pos); !visit(v) {
+				return
+			}
+		}
+		if n.next() == 0 {
+			return
+		}
+	}
+}
+
+// EachBack calls visit for the values from the i-th, i < Len, down to the first,
+// until it returns false. visit must not change the list.
+func (ns *Nodes) EachBack(l *List, i int, visit func(packed.Value) bool) {
+	if i < 0 {
+		return
+	}
+	n, j := ns.seek(l, i)
+	for {
+		list := ns.list(n)
+		for pos := position(list, j, n.count()); ; pos = list.Before(pos) {
+			if v, _ := list.At(pos); !visit(v) {
+				return
+			}
+			if pos == 0 {
+				break
+			}
+		}
+		if n.prev() == 0 {
+			return
+		}
+		n = ns.node(n.prev())
+		j = n.count() - 1
+	}
+}
+
+// Free empties a list.
+func (ns *Nodes) Free(l *List) {
+	for r := l.first; r != 0; {
+		n := ns.node(r)
+		r = n.next()
+		ns.h.Free(n.ref, n.cell())
+	}
+	*l = List{}
+}
