@@ -219,7 +219,9 @@ func (g *group) raftConfig(gen uint64) *raft.Config {
 	c.LeaderLeaseTimeout = timeout * 3 / 5
 	c.CommitTimeout = 100 * time.Millisecond
 	c.MaxAppendEntries = 256
-	c.BatchApplyCh = true
+	// A buffered apply channel loses what is in it when Raft shuts down, and
+	// whoever waits for that waits for ever.
+	c.BatchApplyCh = false
 	c.SnapshotThreshold, c.TrailingLogs = 8192, 20480
 	c.SnapshotInterval = 60 * time.Second
 	if s.SnapshotInterval != 0 {

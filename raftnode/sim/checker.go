@@ -95,7 +95,7 @@ func (c *checker) othersServing(l *life, s int) *life {
 
 // sample looks at everybody now and then until stop closes.
 func (c *checker) sample(stop <-chan struct{}) {
-	for c.w.sleep(10*time.Millisecond, stop) {
+	for c.w.sleep(20*time.Millisecond, stop) {
 		for s := range slotsInPlay {
 			for _, h := range c.w.hosts {
 				l := h.now()

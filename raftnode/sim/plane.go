@@ -99,6 +99,9 @@ func (l *life) route(s int) (command.Stamp, bool) {
 }
 
 func (l *life) serves(s int) bool {
+	if o := l.node.View().Owner(s); o == nil || o.Primary != l.id() {
+		return false // the common case, cheaply
+	}
 	_, ok := l.route(s)
 	return ok
 }

@@ -20,7 +20,7 @@ type Options struct {
 	Guards guards.Set
 	// Hosts is how many there are; 0 = 3 to 6.
 	Hosts int
-	// Life is how long faults and operations go on; 0 = 20 to 40 s.
+	// Life is how long faults and operations go on; 0 = 10 to 35 s.
 	Life time.Duration
 	// Logs receives every line of the trace as it is written, if not nil.
 	Logs func(string)
@@ -100,7 +100,7 @@ func newWorld(opt Options) *world {
 		w.opt.Hosts = 3 + rng.intn(4)
 	}
 	if w.opt.Life == 0 {
-		w.opt.Life = rng.between(15*time.Second, 40*time.Second)
+		w.opt.Life = rng.between(10*time.Second, 35*time.Second)
 	}
 	w.nodeTimeout = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[rng.intn(3)]
 	w.raftTimeout = 300 * time.Millisecond

@@ -1,0 +1,28 @@
+package sim_test
+
+import (
+	"testing"
+
+	"conclave/raftnode/internal/guards"
+	"conclave/raftnode/sim"
+)
+
+// TestSimulationGuards switches one rule off at a time and searches for a life
+// in which that shows: the simulation can see what it is meant to see.
+func TestSimulationGuards(t *testing.T) {
+	limit := number(t, "GUARDSEEDS", 100)
+	t.Run("rules", func(t *testing.T) {
+		for _, rule := range guards.All() {
+			t.Run(rule.String(), func(t *testing.T) {
+				t.Parallel()
+				for seed := uint64(1); seed <= limit; seed++ {
+					if res := live(t, sim.Options{Seed: seed, Guards: rule}); res.Violation != "" {
+						t.Logf("seed %d: %s", seed, res.Violation)
+						return
+					}
+				}
+				t.Errorf("nothing found in %d lives", limit)
+			})
+		}
+	})
+}
