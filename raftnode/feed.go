@@ -254,6 +254,9 @@ func (g *group) followOne(ctx context.Context, addr string, id fsm.NodeID) error
 		if err := c.SetReadDeadline(time.Now().Add(feedTimeout)); err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return err // its deadline may just have been replaced by ours
+		}
 		kind, p, err := readFrame(r, buf)
 		if err != nil {
 			return err
