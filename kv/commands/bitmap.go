@@ -277,6 +277,13 @@ func bitPosition(v []byte, set bool, first, last int64) int64 {
 		return found(word)
 	}
 	at++
+	for ; at+32 <= end; at += 32 {
+		block := v[at : at+32 : at+32]
+		if (binary.LittleEndian.Uint64(block)^flip)|(binary.LittleEndian.Uint64(block[8:])^flip)|
+			(binary.LittleEndian.Uint64(block[16:])^flip)|(binary.LittleEndian.Uint64(block[24:])^flip) != 0 {
+			break
+		}
+	}
 	for ; at+8 <= end; at += 8 {
 		if word := binary.BigEndian.Uint64(v[at:]) ^ flip; word != 0 {
 			return found(word)

@@ -1,14 +1,17 @@
 package commands
 
 import (
+	"bytes"
+	"crypto/subtle"
 	"encoding/binary"
+	"slices"
 
 	"conclave/kv"
 	"conclave/resp/command"
 )
 
 // bitOperator is a word of BITOP; combine folds the next source into dst. Where
-// the source is shorter it counts as continued by zeros.
+// the source is shorter it counts as continued by zeros; it's never longer.
 type bitOperator struct {
 	word    string
 	combine func(dst, src []byte)
@@ -49,8 +52,17 @@ func (h *handlers) bitop(c *command.Ctx) {
 		c.Int(0)
 		return
 	}
-	// The result is put together elsewhere: its key may be one of the sources.
-	result := make([]byte, longest)
+	// Where the key of the result isn't a source, the result is put together in
+	// the store's memory.
+	dest := c.Arg(2)
+	isSource := slices.ContainsFunc(c.Args[3:], func(key []byte) bool { return bytes.Equal(key, dest) })
+	var result []byte
+	if isSource {
+		result = make([]byte, longest)
+	} else {
+		db.Delete(dest)
+		result = db.Edit(dest, longest)
+	}
 	for i, key := range c.Args[3:] {
 		var scratch [20]byte
 		var src []byte
@@ -66,7 +78,9 @@ func (h *handlers) bitop(c *command.Ctx) {
 			copy(result, src)
 		}
 	}
-	setRaw(db, c.Arg(2), result, kv.NoExpiry)
+	if isSource {
+		setRaw(db, dest, result, kv.NoExpiry)
+	}
 	c.Int(int64(longest))
 }
 
@@ -82,31 +96,34 @@ func setRaw(db kv.DB, key, val []byte, expiry int64) {
 func andBits(dst, src []byte) {
 	n := min(len(src), len(dst))
 	clear(dst[n:])
-	eachWord(dst[:n], src[:n], func(a, b uint64) uint64 { return a & b })
+	a, b := dst[:n], src[:n]
+	for len(a) >= 8 && len(b) >= 8 {
+		binary.LittleEndian.PutUint64(a, binary.LittleEndian.Uint64(a)&binary.LittleEndian.Uint64(b))
+		a, b = a[8:], b[8:]
+	}
+	for i, x := range b {
+		a[i] &= x
+	}
 }
 
 func orBits(dst, src []byte) {
-	n := min(len(src), len(dst))
-	eachWord(dst[:n], src[:n], func(a, b uint64) uint64 { return a | b })
-}
-
-func xorBits(dst, src []byte) {
-	n := min(len(src), len(dst))
-	eachWord(dst[:n], src[:n], func(a, b uint64) uint64 { return a ^ b })
-}
-
-func notBits(dst, src []byte) {
-	eachWord(dst, src, func(_, b uint64) uint64 { return ^b })
-}
-
-// eachWord replaces dst by f of dst and src, which are of the same length,
-// eight bytes at a time. It's small enough to be compiled together with f.
-func eachWord(dst, src []byte, f func(a, b uint64) uint64) {
 	for len(dst) >= 8 && len(src) >= 8 {
-		binary.LittleEndian.PutUint64(dst, f(binary.LittleEndian.Uint64(dst), binary.LittleEndian.Uint64(src)))
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(dst)|binary.LittleEndian.Uint64(src))
 		dst, src = dst[8:], src[8:]
 	}
-	for i := range src {
-		dst[i] = byte(f(uint64(dst[i]), uint64(src[i])))
+	for i, x := range src {
+		dst[i] |= x
+	}
+}
+
+func xorBits(dst, src []byte) { subtle.XORBytes(dst, dst, src) }
+
+func notBits(dst, src []byte) {
+	for len(dst) >= 8 && len(src) >= 8 {
+		binary.LittleEndian.PutUint64(dst, ^binary.LittleEndian.Uint64(src))
+		dst, src = dst[8:], src[8:]
+	}
+	for i, x := range src {
+		dst[i] = ^x
 	}
 }

@@ -53,13 +53,13 @@ func lookupHLL(c *command.Ctx, db kv.DB, key []byte, how kv.Access) (hll, bool) 
 		c.Error(command.ErrWrongType)
 		return nil, false
 	}
-	var scratch [20]byte
-	v := hll(e.Bytes(scratch[:]))
-	if e.Encoding() == kv.Int || !v.valid() {
-		c.Error(errNotHLL)
-		return nil, false
+	if e.Encoding() != kv.Int {
+		if v := hll(e.Bytes(nil)); v.valid() {
+			return v, true
+		}
 	}
-	return v, true
+	c.Error(errNotHLL)
+	return nil, false
 }
 
 func (h *handlers) pfadd(c *command.Ctx) {
@@ -90,7 +90,7 @@ func (h *handlers) pfadd(c *command.Ctx) {
 		case !changed:
 			v, changed = append(make(hll, 0, len(v)+64), v...), true
 		}
-		if v, ok = v.raise(index, rank, limit); !ok {
+		if v, _, ok = v.raise(hllBegin(), index, rank, limit); !ok {
 			c.Error(errCorruptHLL)
 			return
 		}
@@ -199,14 +199,8 @@ func (h *handlers) pfmerge(c *command.Ctx) {
 	if dense {
 		v, ok = v.toDense()
 	}
-	limit := h.hllSparseMax()
-	for i, r := range regs {
-		if !ok {
-			break
-		}
-		if r > 0 {
-			v, ok = v.raise(i, r, limit)
-		}
+	if ok {
+		v, ok = v.raiseAll(regs, h.hllSparseMax())
 	}
 	if !ok {
 		c.Error(errCorruptHLL)

@@ -11,12 +11,19 @@ const (
 
 // hllRun is one run of the sparse encoding.
 type hllRun struct {
-	at, size int // in bytes
-	first    int // register
-	length   int // registers
-	value    byte
-	previous int // where the run before it is; that of the first is itself
+	size   int // in bytes
+	length int // in registers
+	value  byte
 }
+
+// hllPlace is where a run begins.
+type hllPlace struct {
+	at       int // byte
+	first    int // register
+	previous int // where the run before begins; of the first run: itself
+}
+
+func hllBegin() hllPlace { return hllPlace{at: hllHeader, previous: hllHeader} }
 
 // runAt reads the run that begins at a byte; false at the end, or if the run is
 // cut off.
@@ -25,7 +32,7 @@ func (v hll) runAt(at int) (r hllRun, ok bool) {
 		return r, false
 	}
 	b := v[at]
-	r = hllRun{at: at, size: 1}
+	r.size = 1
 	switch {
 	case b >= hllVal:
 		r.length, r.value = int(b&3)+1, b>>2&31+1
@@ -39,19 +46,26 @@ func (v hll) runAt(at int) (r hllRun, ok bool) {
 	return r, true
 }
 
-// seek finds the run that a register lies in; false if the runs end before.
-func (v hll) seek(index int) (hllRun, bool) {
-	at, first, previous := hllHeader, 0, hllHeader
+// hllFound is a run, its place, and the place from which to look for a register
+// behind it: that of the run before, which a change of this one leaves where it
+// is.
+type hllFound struct {
+	hllRun
+	hllPlace
+	before hllPlace
+}
+
+// seek finds the run that a register lies in, beginning at one that doesn't lie
+// behind it. It's false if the runs end before.
+func (v hll) seek(from hllPlace, index int) (hllFound, bool) {
+	p, before := from, hllBegin()
 	for {
-		r, ok := v.runAt(at)
-		if !ok {
-			return r, false
+		r, ok := v.runAt(p.at)
+		if !ok || index < p.first+r.length {
+			return hllFound{r, p, before}, ok
 		}
-		if index < first+r.length {
-			r.first, r.previous = first, previous
-			return r, true
-		}
-		previous, at, first = at, at+r.size, first+r.length
+		before = p
+		p = hllPlace{at: p.at + r.size, first: p.first + r.length, previous: p.at}
 	}
 }
 
@@ -72,18 +86,26 @@ func (v hll) runs(show func(first, length int, value byte)) bool {
 	return first == hllRegisters
 }
 
-// raiseSparse is raise for as long as the value stays sparse: done is false if
-// it has to become dense first.
-func (v hll) raiseSparse(index int, rank byte, limit int64) (out hll, done, ok bool) {
+// hllRaise is what came of raising a register of a sparse value.
+type hllRaise uint8
+
+const (
+	hllRaised   hllRaise = iota // or it was that high already
+	hllCorrupt                  // the runs end before it
+	hllTooLarge                 // the value has to become dense first; it's unchanged
+)
+
+// raiseSparse is raise for as long as the value stays sparse.
+func (v hll) raiseSparse(from hllPlace, index int, rank byte, limit int64) (hll, hllPlace, hllRaise) {
 	if rank > hllLargestValue {
-		return v, false, true
+		return v, from, hllTooLarge
 	}
-	r, ok := v.seek(index)
+	r, ok := v.seek(from, index)
 	switch {
 	case !ok:
-		return nil, false, false
+		return nil, from, hllCorrupt
 	case r.value >= rank:
-		return v, true, true
+		return v, r.before, hllRaised
 	}
 	// The run is split into what lies before the register, the register, and
 	// what lies behind.
@@ -93,10 +115,9 @@ func (v hll) raiseSparse(index int, rank byte, limit int64) (out hll, done, ok b
 	seq = appendRun(seq, 1, rank)
 	seq = appendRun(seq, r.first+r.length-1-index, r.value)
 	if more := len(seq) - r.size; more > 0 && int64(len(v)+more) > limit {
-		return v, false, true
+		return v, from, hllTooLarge
 	}
-	v = replace(v, r.at, r.size, seq)
-	return v.mergeRuns(r.previous), true, true
+	return replace(v, r.at, r.size, seq).mergeRuns(r.previous), r.before, hllRaised
 }
 
 // replace puts seq into the place of size bytes.

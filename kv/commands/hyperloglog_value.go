@@ -91,25 +91,41 @@ func (v hll) register(index int) (byte, bool) {
 	if v.dense() {
 		return v.denseRegister(index), true
 	}
-	s, ok := v.seek(index)
-	return s.value, ok
+	r, ok := v.seek(hllBegin(), index)
+	return r.value, ok
 }
 
 // raise sets a register that is lower to rank. A sparse value of more than limit
 // bytes becomes dense, as does one whose rank can't be said in a run. It's false
-// if the runs are corrupt. The result takes the place of v.
-func (v hll) raise(index int, rank byte, limit int64) (hll, bool) {
+// if the runs are corrupt. The result takes the place of v; the next register
+// can be looked for from where the returned place is, if it's a higher one.
+func (v hll) raise(from hllPlace, index int, rank byte, limit int64) (hll, hllPlace, bool) {
 	if !v.dense() {
-		if out, done, ok := v.raiseSparse(index, rank, limit); done || !ok {
-			return out, ok
+		out, next, result := v.raiseSparse(from, index, rank, limit)
+		if result != hllTooLarge {
+			return out, next, result == hllRaised
 		}
 		var ok bool
 		if v, ok = v.toDense(); !ok {
-			return nil, false
+			return nil, from, false
 		}
 	}
 	if v.denseRegister(index) < rank {
 		v.setDense(index, rank)
+	}
+	return v, from, true
+}
+
+// raiseAll is raise for all registers.
+func (v hll) raiseAll(regs *[hllRegisters]byte, limit int64) (hll, bool) {
+	from, ok := hllBegin(), true
+	for i, r := range regs {
+		if r == 0 {
+			continue
+		}
+		if v, from, ok = v.raise(from, i, r, limit); !ok {
+			return nil, false
+		}
 	}
 	return v, true
 }
