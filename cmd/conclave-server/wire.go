@@ -132,7 +132,8 @@ func (r *rooms) newServer() error {
 	}
 	families := kvcommands.Specs(kvcommands.Deps{
 		Store: r.store, Cluster: c.ClusterEnabled,
-		MaxBulkLen: func() int64 { return r.cfg.Current().ProtoMaxBulkLen }, Migrate: r.migrate,
+		MaxBulkLen:   func() int64 { return r.cfg.Current().ProtoMaxBulkLen },
+		HLLSparseMax: func() int64 { return r.cfg.Current().HLLSparseMaxBytes }, Migrate: r.migrate,
 	})
 	families = append(families, command.Specs(), r.server.TransactionSpecs())
 	if r.node != nil {

@@ -50,6 +50,7 @@ type Config struct {
 	LFULogFactor       int
 	LFUDecayTime       int // minutes
 	ActiveExpireEffort int
+	HLLSparseMaxBytes  int64
 	LazyEviction       bool
 	LazyExpire         bool
 	LazyServerDel      bool
@@ -157,6 +158,7 @@ func Default() *Config {
 		LFULogFactor:       10,
 		LFUDecayTime:       1,
 		ActiveExpireEffort: 1,
+		HLLSparseMaxBytes:  3000,
 
 		SlowlogSlowerThan:  10000,
 		SlowlogMaxLen:      128,

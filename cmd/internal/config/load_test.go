@@ -97,7 +97,7 @@ func TestDefaultsAreRedisDefaults(t *testing.T) {
 		"client-output-buffer-limit": "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
 		"loglevel":                   "notice", "databases": "16", "hz": "10", "enable-debug-command": "no", "unixsocketperm": "0",
 		"maxmemory": "0", "maxmemory-policy": "noeviction", "maxmemory-samples": "5", "lfu-log-factor": "10", "lfu-decay-time": "1",
-		"active-expire-effort": "1", "lazyfree-lazy-user-flush": "no", "slowlog-log-slower-than": "10000", "slowlog-max-len": "128",
+		"hll-sparse-max-bytes": "3000", "active-expire-effort": "1", "lazyfree-lazy-user-flush": "no", "slowlog-log-slower-than": "10000", "slowlog-max-len": "128",
 		"latency-monitor-threshold": "0", "latency-tracking": "yes", "latency-tracking-info-percentiles": "50 99 99.9",
 		"cluster-enabled": "no", "cluster-config-file": "nodes.conf", "cluster-node-timeout": "15000", "cluster-port": "0",
 		"cluster-announce-ip": "", "cluster-announce-port": "0", "cluster-announce-tls-port": "0", "cluster-announce-bus-port": "0",

@@ -100,6 +100,8 @@ func memoryRows() []directive {
 			"How slowly a key's access counter saturates."},
 		{"lfu-decay-time", nil, live, onlyDefault(integer(func(c *Config) *int { return &c.LFUDecayTime }, 0, maxInt), "tuning of access counters is"),
 			"Minutes after which a key's access counter is lowered."},
+		{"hll-sparse-max-bytes", nil, live, memory(func(c *Config) *int64 { return &c.HLLSparseMaxBytes }, 0, maxInt64),
+			"Length up to which a HyperLogLog is kept in the sparse encoding."},
 		{"active-expire-effort", nil, live, onlyDefault(integer(func(c *Config) *int { return &c.ActiveExpireEffort }, 1, 10), "tuning of expiry is"),
 			"How much work is spent on finding expired keys that nobody asks for."},
 		{"lazyfree-lazy-eviction", nil, live, boolean(func(c *Config) *bool { return &c.LazyEviction }),
