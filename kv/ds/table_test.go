@@ -44,15 +44,7 @@ func TestLargeTable(t *testing.T) {
 	if tab.Len() != 100 || tab.Bytes() > 100*80 {
 		t.Errorf("%d records in %d bytes", tab.Len(), tab.Bytes())
 	}
-	if s.BeginCompaction(0.9) {
-		for b := uint32(0); ; {
-			budget := 10
-			if b = tab.Compact(s, b, &budget); b == 0 {
-				break
-			}
-		}
-		s.EndCompaction()
-	}
+	compact(s, tab)
 	if err := tab.Check(s); err != nil {
 		t.Fatal(err)
 	}
@@ -116,5 +108,48 @@ func TestNothingIsAllocatedOnTheHeap(t *testing.T) {
 		tab.Insert(s, h, k, 0, 0, 0, 12)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func compact(s *ds.Shard, tab *ds.Table) {
+	if !s.BeginCompaction(1) {
+		return
+	}
+	for b, more := uint32(0), true; more; more = b != 0 {
+		budget := 10
+		b = tab.Compact(s, b, &budget)
+	}
+	s.EndCompaction()
+}
+
+// Chains of more than one line are moved, too: their lines lie in chunks of
+// their own, full of what has become free.
+func TestCompactionMovesChains(t *testing.T) {
+	sp := ds.NewSpace(ds.Options{})
+	s, g := sp.NewShard(), ds.NewGroup(2)
+	tabs := []*ds.Table{g.Table(0), g.Table(1)}
+	const n = 30_000
+	for i := range n {
+		insert(sp, s, tabs[0], i, 12)
+		insert(sp, s, tabs[1], i, 12)
+	}
+	slack := s.Slack()
+	s.BuryTable(tabs[0])
+	for s.Reap(1000) {
+	}
+	compact(s, tabs[1])
+	if after := s.Slack(); after > slack+slack/4 {
+		t.Errorf("%d bytes unused with one table gone, %d before", after, slack)
+	}
+	if err := tabs[1].Check(s); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if p := tabs[1].Find(s, sp.Hash(key(i)), key(i)); p.IsZero() {
+			t.Fatalf("key %d is gone", i)
+		}
+	}
+	if err := s.Check(tabs[1].Bytes()); err != nil {
+		t.Fatal(err)
 	}
 }
