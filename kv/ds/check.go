@@ -30,9 +30,9 @@ func (t *Table) Check(s *Shard) error {
 				hash := s.sp.Hash(r.Key())
 				switch {
 				case seen[string(r.Key())]:
-					return fmt.Errorf("key %q is there twice", r.Key())
+					return fmt.Errorf("key %.40q is there twice", r.Key())
 				case bucketOf(hash, n) != b || tagOf(hash) != line[i]:
-					return fmt.Errorf("key %q of bucket %d lies in bucket %d of %d", r.Key(), bucketOf(hash, n), b, n)
+					return fmt.Errorf("key %.40q of bucket %d lies in bucket %d of %d", r.Key(), bucketOf(hash, n), b, n)
 				}
 				seen[string(r.Key())] = true
 				records++
