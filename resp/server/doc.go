@@ -3,9 +3,10 @@
 // command but MULTI and its kin, and neither the data nor the cluster: those
 // are behind [command.Keyspace] and [command.Router].
 //
-// A [Session] is one connection without its socket: bytes in, bytes out. A
-// pump moves the bytes; here one goroutine per connection, in pump.go, which
-// is the only file that would change for another front end.
+// A [Session] is one connection without its socket: bytes in, bytes out. What
+// moves the bytes is either an event loop (loop_linux.go, loopconn_linux.go,
+// loops_linux.go), for TCP on Linux, or a goroutine per connection (pump.go).
+// One code path decides what a command does.
 //
 // # Invariants
 //
@@ -17,11 +18,19 @@
 //
 // Serve owns one goroutine per connection and waits for them. A session that
 // receives messages out of band (MONITOR) has one more, which ends with it.
-// The housekeeper runs while the first Serve does.
+// Event loops run while a TCP listener is served; a session that can't go on
+// without waiting leaves its loop for a goroutine, which ends when the session
+// returns, and for which Serve waits. The housekeeper runs while the first
+// Serve does.
+//
+// A session belongs to one goroutine at a time: its pump, its loop, or the one
+// beside the loop. It is handed over through loopConn.returned and the loop's
+// queue.
 //
 // # Locks
 //
-// Server.mu, Session.mu and Session.outMu are leaves, taken one at a time, and
-// may be taken under a partition's lock; none is held while a partition's lock
-// is taken.
+// Server.mu, Session.mu, Session.outMu, loop.mu and port.mu are leaves, and may
+// be taken under a partition's lock; none is held while a partition's lock is
+// taken. loopConn.mu may be held when loop.mu is taken, and the monitors' lock
+// when loopConn.mu or Session.mu is.
 package server

@@ -372,6 +372,7 @@ func TestMonitorThatDoesntReadIsCutOff(t *testing.T) {
 		c.Limits = func() *server.Limits { return limits }
 	})
 	m, c := l.dial(), l.dial()
+	m.Conn.(*net.TCPConn).SetReadBuffer(4096)
 	m.expect("monitor\r\n", "+OK")
 	long := strings.Repeat("k", 50000)
 	for i := 0; i < 2000 && l.srv.SessionCount() == 2; i++ {
@@ -394,6 +395,82 @@ func TestQuitAndUnconfirmedOnLoops(t *testing.T) {
 	if n := l.srv.Stats().Unconfirmed(); n != 1 {
 		t.Errorf("%d counted", n)
 	}
+}
+
+// Clients of every kind at once, on several loops: whatever they do to each
+// other, those who behave get what they asked for, and in the end all is gone.
+func TestLoopsUnderStress(t *testing.T) {
+	w := &waiter{}
+	l := startLoops(t, 2, func(c *server.Config) {
+		limits := server.DefaultLimits()
+		limits.OutputPubSub.Hard = 1 << 20
+		c.Router, c.Limits = w, func() *server.Limits { return limits }
+	})
+	good := l.dial()
+	good.expect("ping\r\n", "+PONG")
+	id := l.srv.Sessions()[0].ID()
+	var wg sync.WaitGroup
+	end := time.Now().Add(1500 * time.Millisecond)
+	run := func(n int, turn func(i int, c *peer)) {
+		for i := range n {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					c, err := net.Dial("tcp", l.addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c.SetDeadline(time.Now().Add(20 * time.Second))
+					turn(i, &peer{t, c, bufio.NewReader(c)})
+					c.Close()
+				}
+			})
+		}
+	}
+	run(4, func(_ int, c *peer) {
+		io.WriteString(c, strings.Repeat("set x 1\r\nget x\r\ndetached\r\n", 50))
+		c.line()
+	})
+	run(2, func(_ int, c *peer) { io.WriteString(c, "monitor\r\n"); c.line(); c.line() })
+	run(2, func(_ int, c *peer) {
+		io.WriteString(c, "multi\r\nset y 1\r\nadmin a\r\ndetached\r\nexec\r\n")
+		c.r.ReadString('*')
+	})
+	run(2, func(i int, c *peer) { io.WriteString(c, "*1\r\n$3\r\nget x"[:5+i]) })
+	run(2, func(_ int, c *peer) {
+		io.WriteString(c, "detached\r\nget big\r\n")
+		c.Conn.(*net.TCPConn).SetLinger(0)
+	})
+	run(1, func(_ int, c *peer) {
+		io.WriteString(c, "set big "+strings.Repeat("x", 50000)+"\r\n"+strings.Repeat("get big\r\n", 400))
+		c.line()
+	})
+	wg.Go(func() {
+		for i := 0; time.Now().Before(end); i++ {
+			hold := make(chan struct{})
+			w.hold.Store(&hold)
+			l.srv.Pause(time.Now().Add(time.Millisecond), i%2 == 0)
+			for n, s := range l.srv.Sessions() {
+				if n%3 == i%3 && s.ID() != id {
+					s.Kill()
+				}
+				s.OutputBuffer()
+				s.QueryBuffer()
+			}
+			l.dial().expect("get nothing\r\n", "$-1")
+			w.hold.Store(nil)
+			close(hold)
+		}
+	})
+	for n := 1; time.Now().Before(end); n++ {
+		good.expect("get n\r\nincr n\r\nadmin a\r\nping\r\n", map[bool]string{true: "$-1", false: "$" + strconv.Itoa(len(strconv.Itoa(n-1)))}[n == 1])
+		if n > 1 {
+			good.expect("", strconv.Itoa(n-1))
+		}
+		good.expect("", fmt.Sprint(":", n), "+alone", "+PONG")
+	}
+	wg.Wait()
+	good.expect("ping\r\n", "+PONG")
 }
 
 // raise makes room for descriptors and returns how many there may be.

@@ -18,6 +18,7 @@ type loopConn struct {
 
 	// Of the loop's goroutine.
 	armed  uint32 // what epoll watches for
+	lost   bool   // the peer is gone, and epoll watches no more
 	dirty  bool   // in loop.dirty
 	doomed bool   // in loop.doomed
 	ending bool   // to be closed once the output is sent
@@ -47,7 +48,8 @@ func (c *loopConn) ready(events uint32) {
 	case c.doomed:
 		return
 	case c.beside && events&hangup != 0:
-		c.watch(0)
+		// It would be reported again and again.
+		c.lost = c.loop.poll.remove(c.fd) == nil
 		c.session.Kill() // ends what it waits for
 		return
 	}
@@ -198,7 +200,7 @@ func (c *loopConn) rearm() {
 }
 
 func (c *loopConn) watch(events uint32) {
-	if c.armed == events || c.doomed {
+	if c.armed == events || c.doomed || c.lost {
 		return
 	}
 	c.armed = events
