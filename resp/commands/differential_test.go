@@ -80,7 +80,7 @@ var sameReply = []string{
 }
 
 // sameShape are requests whose replies must differ in values only.
-var sameShape = []string{"HELLO", "HELLO 2", "TIME", "CLIENT ID", "CONFIG GET hz", "SLOWLOG GET 1", "MEMORY STATS", "LATENCY HISTOGRAM echo"}
+var sameShape = []string{"HELLO", "HELLO 2", "TIME", "CLIENT ID", "CONFIG GET hz", "SLOWLOG RESET", "SLOWLOG GET 1", "MEMORY STATS", "LATENCY HISTOGRAM echo"}
 
 // emptyStore has no keys.
 type emptyStore struct{}
