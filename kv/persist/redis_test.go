@@ -209,8 +209,13 @@ func withoutLayout(info any) string {
 func sameState(t *testing.T, got, want map[string]any) {
 	t.Helper()
 	for k, v := range want {
-		if fmt.Sprint(got[k]) != fmt.Sprint(v) {
-			t.Errorf("%s: %.500s, want %.500s", k, fmt.Sprint(got[k]), fmt.Sprint(v))
+		if g, w := fmt.Sprint(got[k]), fmt.Sprint(v); g != w {
+			n := 0 // show where they differ
+			for n < min(len(g), len(w)) && g[n] == w[n] {
+				n++
+			}
+			n = max(n-100, 0)
+			t.Errorf("%s: from %d on %.300q, want %.300q", k, n, g[min(n, len(g)):], w[min(n, len(w)):])
 		}
 	}
 	if len(got) != len(want) {
