@@ -24,6 +24,8 @@ type AOFReader struct {
 	d   decoder
 	src source
 
+	free [][]byte // for arguments of the commands to come
+
 	batch  AOFBatch
 	region int64 // where what the next checksum covers begins
 	summed bool  // there was a checksum before, so one is due
@@ -247,7 +249,7 @@ func (r *AOFReader) command(line []byte) error {
 	if err != nil || argc == 0 {
 		return malformed("no command where one is due")
 	}
-	args := make([][]byte, 0, few(argc))
+	args := r.slots(argc)
 	for range argc {
 		line, err := r.line()
 		if errors.Is(err, io.EOF) {
@@ -284,11 +286,32 @@ func (r *AOFReader) command(line []byte) error {
 	return nil
 }
 
-func header(line []byte, kind byte) (uint64, error) {
-	if line[0] != kind || len(line) < 2 || line[1] < '0' || line[1] > '9' {
+func header(line []byte, kind byte) (n uint64, err error) {
+	const most = len("4294967295")
+	if line[0] != kind || len(line) < 2 || len(line) > 1+most {
 		return 0, ErrFormat
 	}
-	return strconv.ParseUint(string(line[1:]), 10, 32)
+	for _, c := range line[1:] {
+		if c < '0' || c > '9' {
+			return 0, ErrFormat
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, nil
+}
+
+// slots is room for so many arguments, if they come.
+func (r *AOFReader) slots(n uint64) [][]byte {
+	const slab, share = 512, 16
+	if n > share {
+		return make([][]byte, 0, few(n))
+	}
+	if uint64(len(r.free)) < n {
+		r.free = make([][]byte, slab)
+	}
+	s := r.free[:0:n]
+	r.free = r.free[n:]
+	return s
 }
 
 func equalFold(p []byte, word string) bool {
