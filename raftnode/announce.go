@@ -21,6 +21,7 @@ func (n *Node) onView(st *fsm.State) {
 		// the last instant at which nobody else could decide.
 		n.lease.cap(n.leaseTerm(st))
 	}
+	n.lease.viewed(st)
 	if st.Node(n.Self()) != nil {
 		select {
 		case <-n.ready:

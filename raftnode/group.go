@@ -25,7 +25,8 @@ type group struct {
 	cluster   string
 	attempt   uint64
 	joinIndex uint64
-	epoch     uint64 // config epoch that a solo cluster starts with (RESET SOFT keeps it)
+	carried   store.DirInfo // a private log not left behind, in simulations only
+	epoch     uint64        // config epoch that a solo cluster starts with (RESET SOFT keeps it)
 	retired   atomic.Bool
 
 	// front is the newest committed state this node has, from its own Raft
@@ -52,6 +53,7 @@ type group struct {
 type voterRaft struct {
 	gen     uint64
 	born    time.Duration // clock
+	settled atomic.Uint64 // term in which everything from before is applied here, as its leader
 	raft    *raft.Raft
 	stores  *store.Stores
 	trans   *transport.Transport
@@ -241,7 +243,11 @@ func (g *group) startVoter(gen uint64, bootstrap, resume bool) error {
 	if g.ctx.Err() != nil {
 		return errRetired
 	}
-	stores, err := n.cfg.Stores.Open(g.cluster, gen)
+	dir := store.DirInfo{Cluster: g.cluster, Generation: gen}
+	if g.carried.Cluster != "" {
+		dir = g.carried
+	}
+	stores, err := n.cfg.Stores.Open(dir.Cluster, dir.Generation)
 	if err != nil {
 		return fmt.Errorf("open raft directory %s/%d: %w", g.cluster, gen, err)
 	}

@@ -137,7 +137,9 @@ func (n *Node) giveFrom(ctx context.Context, owner *fsm.Node, in *giveRequest) e
 		out = n.giveHere(ctx, g, in)
 	} else {
 		var r outcome
-		err := n.call(ctx, owner.ID, methodGive, in, &r)
+		actx, cancel := askFailed(ctx, owner)
+		err := n.call(actx, owner.ID, methodGive, in, &r)
+		cancel()
 		switch {
 		case err == nil:
 			out = &r
@@ -158,6 +160,19 @@ func (n *Node) giveFrom(ctx context.Context, owner *fsm.Node, in *giveRequest) e
 		return fmt.Errorf("%w: the hand-over is committed, not yet seen here", ErrUnknownOutcome)
 	}
 	return nil
+}
+
+// askFailed leaves most of the time for taking what an owner that is failed
+// won't give: it may be behind a link that swallows everything.
+func askFailed(ctx context.Context, owner *fsm.Node) (context.Context, context.CancelFunc) {
+	if !owner.Has(fsm.Failed) {
+		return ctx, func() {}
+	}
+	d := 500 * time.Millisecond
+	if end, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(end)/3)
+	}
+	return context.WithTimeout(ctx, d)
 }
 
 func (n *Node) handleGive(ctx context.Context, _ peer.Identity, in *giveRequest) (*outcome, error) {

@@ -39,9 +39,13 @@ func (n *Node) beat(ctx context.Context) {
 	g := n.group()
 	st := n.View()
 	v, leads := g.leads()
-	if st.ClusterID() == g.cluster && len(st.Nodes()) == 1 && st.Node(n.Self()) != nil && v != nil {
-		// Alone: nobody else could give this node's slots away.
+	if me := st.Node(n.Self()); st.ClusterID() == g.cluster && len(st.Nodes()) == 1 && me != nil && me.Incarnation == n.incarnation && v != nil {
+		// Alone, and not only in what an old snapshot tells: nobody else could
+		// give this node's slots away.
 		n.lease.unneeded()
+		if g.retired.Load() {
+			n.lease.drop() // it is leaving just now
+		}
 		n.soft.leaderSeen(n.cfg.Clock.Mono())
 		return
 	}
@@ -103,7 +107,7 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 		if n.off(guards.LeaseFromSend) {
 			sent = n.cfg.Clock.Mono()
 		}
-		n.lease.grant(sent, n.leaseTerm(st))
+		n.lease.grantFrom(grant{g.cluster, out.Recovery, out.Index, sent, n.leaseTerm(st)}, n.View)
 		n.soft.leaderSeen(n.cfg.Clock.Mono())
 		n.soft.setHealth(out.Health)
 	}
@@ -216,7 +220,7 @@ func (n *Node) handleHeartbeat(ctx context.Context, from peer.Identity, in *hear
 }
 
 func fillListed(out *heartbeatReply, st *fsm.State, in *heartbeat) {
-	out.Index = st.Index()
+	out.Index, out.Recovery = st.Index(), st.RecoveryEpoch()
 	if r := st.Node(in.Node); r != nil && r.Attempt == in.Attempt {
 		out.Listed, out.Record = true, r
 	}

@@ -448,7 +448,9 @@ func (n *Node) replaceMembership(in *store.Intent, out *joinReply) error {
 	n.mu.Unlock()
 
 	old.stop()
-	if err := n.cfg.Stores.SetAside(old.cluster, oldGen); err != nil {
+	if n.off(guards.FreshLog) {
+		g.carried = store.DirInfo{Cluster: old.cluster, Generation: oldGen}
+	} else if err := n.cfg.Stores.SetAside(old.cluster, oldGen); err != nil {
 		n.log.Warn("put private raft directory aside", "err", err)
 	}
 	// The old view stays until the new one arrives; nothing is served on it.

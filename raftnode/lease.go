@@ -23,6 +23,44 @@ import (
 type leaseState struct {
 	clock    Clock
 	deadline atomic.Int64 // Mono in ns; serving is allowed before it
+
+	mu      sync.Mutex
+	waiting grant // for the view to catch up
+}
+
+// grant is an answered heartbeat's worth. It counts only together with a view
+// that is at least as new as the answer: with an older one this node may serve
+// what it lost while it was cut off.
+type grant struct {
+	cluster         string
+	recovery, index uint64
+	sent, term      time.Duration
+}
+
+func (w grant) coveredBy(st *fsm.State) bool {
+	return st.ClusterID() == w.cluster && st.RecoveryEpoch() == w.recovery && st.Index() >= w.index
+}
+
+// grantFrom extends the lease now, or as soon as viewed is called with a view
+// that is new enough.
+func (l *leaseState) grantFrom(w grant, view func() *fsm.State) {
+	l.mu.Lock()
+	l.waiting = w
+	l.mu.Unlock()
+	l.viewed(view())
+}
+
+// viewed takes note of a view that has been published.
+func (l *leaseState) viewed(st *fsm.State) {
+	l.mu.Lock()
+	w := l.waiting
+	if w.cluster == "" || !w.coveredBy(st) {
+		l.mu.Unlock()
+		return
+	}
+	l.waiting = grant{}
+	l.mu.Unlock()
+	l.grant(w.sent, w.term)
 }
 
 func (l *leaseState) init(c Clock) {
@@ -161,6 +199,9 @@ func (n *Node) quorumRound(g *group, v *voterRaft) bool {
 		return false
 	}
 	term := v.raft.CurrentTerm()
+	if v.settled.Load() != term {
+		return false // what earlier leaders committed isn't applied here yet
+	}
 	servers, err := raftServers(v)
 	if err != nil {
 		return false

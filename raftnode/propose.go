@@ -193,6 +193,7 @@ func presentFacts(st *fsm.State, raw []byte) []byte {
 	for s := range each(m.Slots) {
 		m.Stamps = append(m.Stamps, st.Stamp(s))
 	}
+	e.Request = fsm.Request{Origin: e.Request.Origin} // nor the process that asks
 	return e.Encode(nil)
 }
 

@@ -92,6 +92,7 @@ type heartbeatReply struct {
 	Authority bool         `json:"authority"`
 	Listed    bool         `json:"listed"` // (node, attempt) is a member in the responder's view ...
 	Index     uint64       `json:"index"`  // ... at this index
+	Recovery  uint64       `json:"recovery,omitempty"`
 	Record    *fsm.Node    `json:"record,omitempty"`
 	Ended     bool         `json:"ended"` // the cluster named ended at the responder
 	YourIP    string       `json:"your_ip"`

@@ -51,7 +51,12 @@ func (g *group) lead(ctx context.Context, v *voterRaft) {
 
 func (g *group) leadTerm(ctx context.Context, v *voterRaft) {
 	n := g.n
-	for barrier(ctx, v) != nil {
+	for {
+		term := v.raft.CurrentTerm()
+		if barrier(ctx, v) == nil && v.raft.CurrentTerm() == term {
+			v.settled.Store(term)
+			break
+		}
 		if !sleepCtx(ctx, 20*time.Millisecond) {
 			return
 		}

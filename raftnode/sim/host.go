@@ -49,6 +49,7 @@ type life struct {
 	router *router.Router
 	plane  *plane
 	born   time.Time
+	offset time.Duration // of its monotonic clock
 	cancel context.CancelFunc
 	ended  chan struct{} // Run has returned
 	dead   atomic.Bool   // crashed: nothing it does counts any more
@@ -171,7 +172,7 @@ func (l *life) stopped() bool {
 
 // Mono implements raftnode.Clock.
 func (l *life) Mono() time.Duration {
-	return time.Hour + time.Duration(float64(time.Since(l.born))*l.h.rate)
+	return time.Hour + l.offset + time.Duration(float64(time.Since(l.born))*l.h.rate)
 }
 
 // WallMs implements raftnode.Clock.

@@ -17,10 +17,11 @@ type plane struct {
 	l     *life
 	locks [slotsInPlay]chan struct{} // holding a token = holding the slot's partition
 	keys  [slotsInPlay]chan int      // a count each, taken while it is read
+	held  chan time.Duration         // how long a script holds the next commands up, at each point
 }
 
 func newPlane(l *life) *plane {
-	p := &plane{l: l}
+	p := &plane{l: l, held: make(chan time.Duration, 2)}
 	for i := range p.locks {
 		p.locks[i] = make(chan struct{}, 1)
 		p.keys[i] = make(chan int, 1)
@@ -116,7 +117,7 @@ func (p *plane) client(no uint64) {
 	case <-l.ended:
 		return
 	}
-	for w.sleep(rng.between(5*time.Millisecond, 60*time.Millisecond), l.ended) && l.stopped() {
+	for !w.scripted && w.sleep(rng.between(5*time.Millisecond, 60*time.Millisecond), l.ended) && l.stopped() {
 		p.command(rng, rng.intn(slotsInPlay))
 	}
 }
@@ -167,7 +168,13 @@ func (p *plane) mayReply(stamp command.Stamp) bool {
 
 // dawdle holds a command up, mostly not at all.
 func (p *plane) dawdle(rng *source) {
-	if rng.chance(0.01) {
+	if p.l.h.w.scripted {
+		select {
+		case d := <-p.held:
+			p.l.h.w.sleep(d, p.l.ended)
+		default:
+		}
+	} else if rng.chance(0.01) {
 		p.l.h.w.sleep(rng.between(time.Millisecond, 6*time.Second), p.l.ended)
 	}
 	p.l.stopped()

@@ -42,7 +42,9 @@ type world struct {
 	rand  *source // of the network and of ids
 	check *checker
 
-	nodeTimeout time.Duration // of a fresh node
+	background  sync.WaitGroup // of a script
+	scripted    bool           // no clients, operators and faults of its own
+	nodeTimeout time.Duration  // of a fresh node
 	raftTimeout time.Duration
 
 	mu        sync.Mutex
