@@ -10,33 +10,20 @@ import (
 // ahead is how many keys are looked up at the same time.
 const ahead = 32
 
-// Touch loads what a lookup of the keys will need into the processor's caches:
-// first the buckets of all of them, then the records, so that the misses happen
-// side by side. It only reads memory: no partition need be locked, and nothing
+// Touch loads what a lookup of the keys will need into the processor's caches,
+// for all of them side by side. It only reads memory: no partition need be locked, and nothing
 // changes if keys come and go meanwhile. The last keys of a long list are the
 // least likely to be still there when they are needed.
 func (s *Store) Touch(db int, keys [][]byte) {
-	var tables [ahead]*ds.Table
-	var shards [ahead]*ds.Shard
-	var hashes [ahead]uint64
+	var batch [ahead]ds.Ahead
 	for len(keys) > 0 {
 		n := min(len(keys), ahead)
-		var sum byte
 		for i, key := range keys[:n] {
 			sl := slot.Of(key)
 			p := &s.parts[sl%partitions]
-			tables[i], shards[i] = p.dbs[db].table(sl), p.shard
-			if tables[i] != nil {
-				hashes[i] = s.space.Hash(key)
-				sum += tables[i].LookAhead(shards[i], hashes[i])
-			}
+			batch[i] = ds.Ahead{Table: p.dbs[db].table(sl), Shard: p.shard, Hash: s.space.Hash(key)}
 		}
-		for i := range n {
-			if tables[i] != nil {
-				sum += tables[i].LookFurther(shards[i], hashes[i])
-			}
-		}
-		runtime.KeepAlive(sum)
+		runtime.KeepAlive(ds.LookAhead(batch[:n]))
 		keys = keys[n:]
 	}
 }

@@ -1,11 +1,6 @@
 package ds
 
-import (
-	"encoding/binary"
-	"math/bits"
-
-	"conclave/kv/ds/arena"
-)
+import "math/bits"
 
 // Scan calls visit for every record of the bucket that covers pos, a position in
 // the bit-reversed space of hashes, and returns the position of the next bucket;
@@ -66,50 +61,4 @@ func (t *Table) Sample(s *Shard, random uint64, visit func(Record)) {
 			return true
 		})
 	}
-}
-
-// LookAhead loads the cache line of a key's bucket. No lock is needed: whatever
-// else is going on, it only reads memory, and draws no conclusions.
-func (t *Table) LookAhead(s *Shard, hash uint64) byte {
-	if line := t.glance(s, hash); line != nil {
-		return line[0]
-	}
-	return 0
-}
-
-// LookFurther loads the first cache line of the record that is likely to be the
-// key's. As LookAhead, after which it is to be called, it needs no lock.
-func (t *Table) LookFurther(s *Shard, hash uint64) byte {
-	line := t.glance(s, hash)
-	if line == nil {
-		return 0
-	}
-	i := 8
-	if m := line.match(tagOf(hash)); m != 0 {
-		i = firstMatch(m)
-	}
-	return s.cells.Arena().Peek(line.ref(i))
-}
-
-// glance is the first line of a hash's bucket as it may have been a moment ago,
-// or any other line, or nil.
-func (t *Table) glance(s *Shard, hash uint64) *bucket {
-	n := t.buckets.Load()
-	if n == 0 {
-		return nil
-	}
-	b := bucketOf(hash, n)
-	seg, off := segment(b)
-	var u uint32
-	if seg < smallSegs {
-		u = t.dir.first[seg].Load()
-	} else {
-		e := arena.Ref(t.dir.more.Load()) + arena.Ref(seg-smallSegs)*4
-		l := s.lines.Arena().PeekLine(e &^ (lineSize - 1))
-		if l == nil {
-			return nil
-		}
-		u = binary.LittleEndian.Uint32(l[e%lineSize:])
-	}
-	return (*bucket)(s.lines.Arena().PeekLine(arena.Ref(u+off) << lineShift))
 }

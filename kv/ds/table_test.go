@@ -72,9 +72,11 @@ func TestLookingAheadDuringChanges(t *testing.T) {
 	var done atomic.Bool
 	wg.Go(func() {
 		for i := 0; !done.Load(); i++ {
-			h := sp.Hash(key(i % 6000))
-			tab.LookAhead(s, h)
-			tab.LookFurther(s, h)
+			var batch [8]ds.Ahead
+			for j := range batch {
+				batch[j] = ds.Ahead{Table: tab, Shard: s, Hash: sp.Hash(key((i + j) % 6000))}
+			}
+			ds.LookAhead(batch[:])
 		}
 	})
 	for range 5 {
