@@ -236,7 +236,7 @@ func (r *AOFReader) line() ([]byte, error) {
 // dropHalfLine leaves the zeros that follow a line which was cut off, if there
 // are any.
 func (r *AOFReader) dropHalfLine() bool {
-	i := bytes.IndexByte(r.d.rest, 0)
+	i := bytes.IndexByte(r.d.rest[:min(len(r.d.rest), longestAnnotation)], 0)
 	if i >= 0 {
 		r.d.rest = r.d.rest[i:]
 	}
