@@ -224,7 +224,7 @@ func TestLargeRequestsLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-// unread makes the client ask for n values of 100 kB without reading one.
+// unread makes the client ask for n values of 60 kB without reading one.
 func (p *peer) unread(n int) {
 	p.send("set big " + strings.Repeat("x", 60000) + "\r\n")
 	if got := p.line(); got != "+OK" {

@@ -29,7 +29,7 @@ type loopSet struct {
 	next  int // of loops, for the next connection; the first loop's goroutine's
 }
 
-// IOThreads is the number of event loops that there are or would be.
+// ioThreads is the number of event loops that there are or would be.
 func (s *Server) ioThreads() int {
 	if n := s.cfg.IOThreads; n > 0 {
 		return n
@@ -37,7 +37,7 @@ func (s *Server) ioThreads() int {
 	return max(1, min(8, runtime.GOMAXPROCS(0)/2))
 }
 
-// acquire starts the loops for the first listener.
+// acquireLoops starts the loops for the first listener.
 func (s *Server) acquireLoops() (*loopSet, error) {
 	s.loops.mu.Lock()
 	defer s.loops.mu.Unlock()
