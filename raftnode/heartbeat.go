@@ -107,6 +107,9 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 		if n.off(guards.LeaseFromSend) {
 			sent = n.cfg.Clock.Mono()
 		}
+		if n.off(guards.LeaseView) {
+			n.lease.grant(sent, n.leaseTerm(st))
+		}
 		n.lease.grantFrom(grant{g.cluster, out.Recovery, out.Index, sent, n.leaseTerm(st)}, n.View)
 		n.soft.leaderSeen(n.cfg.Clock.Mono())
 		n.soft.setHealth(out.Health)

@@ -187,6 +187,10 @@ func (n *Node) publish(g *group, st *fsm.State) {
 	if n.view.Load() == st || g.retired.Load() {
 		return
 	}
+	if st.Index() > 0 && st.ClusterID() != "" && st.ClusterID() != g.cluster {
+		n.fail(fmt.Errorf("the log of cluster %s holds the configuration of cluster %s", g.cluster, st.ClusterID()))
+		return
+	}
 	if old := n.view.Load(); old.ClusterID() == st.ClusterID() && !newer(st, old) {
 		return
 	}

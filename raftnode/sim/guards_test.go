@@ -7,12 +7,14 @@ import (
 	"conclave/raftnode/sim"
 )
 
-// TestSimulationGuards switches one rule off at a time and searches for a life
-// in which that shows: the simulation can see what it is meant to see.
+// TestSimulationGuards switches off one rule at a time and searches for a life
+// in which that shows: the simulation can see what it is meant to see. Rules
+// that matter too rarely for a search have a script (TestSimulationScripts).
 func TestSimulationGuards(t *testing.T) {
-	limit := number(t, "GUARDSEEDS", 100)
+	found := []guards.Set{guards.Dead, guards.Verdict, guards.Fence, guards.FenceHeld, guards.Drain, guards.Incarnation}
+	limit := number(t, "GUARDSEEDS", 500)
 	t.Run("rules", func(t *testing.T) {
-		for _, rule := range guards.All() {
+		for _, rule := range found {
 			t.Run(rule.String(), func(t *testing.T) {
 				t.Parallel()
 				for seed := uint64(1); seed <= limit; seed++ {

@@ -34,6 +34,7 @@ type host struct {
 	announces  bool    // knows its own address from its configuration
 
 	timeout atomic.Int64 // cluster-node-timeout
+	faulty  atomic.Bool  // a disk has failed
 	wall    atomic.Int64 // ms its wall clock is ahead
 
 	mu   sync.Mutex
@@ -113,7 +114,9 @@ func (h *host) boot() {
 		close(l.ended)
 		if !l.dead.Load() && ctx.Err() == nil {
 			// A disk failed: the process is gone as by a crash, and comes back.
-			h.w.tracef("%s stopped: %v", h.name, err)
+			if h.w.tracef("%s stopped: %v", h.name, err); !h.faulty.Load() {
+				h.w.violate("%s stopped without a fault of its disk: %v", h.name, err)
+			}
 			h.crash()
 		}
 	})

@@ -89,6 +89,7 @@ func (s *saboteur) fault(stop <-chan struct{}) {
 	case 8:
 		if s.rng.chance(0.3) {
 			w.tracef("disk of %s fails", a.name)
+			a.faulty.Store(true)
 			a.logs.Fail(errors.New("disk failure"))
 			s.later(d/4, stop, func() { w.tracef("disk of %s replaced", a.name); a.logs.Fail(nil); a.boot() })
 			return

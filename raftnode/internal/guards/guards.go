@@ -39,6 +39,8 @@ const (
 	// LeaseAuthority: a heartbeat grants a lease only if its answerer proved
 	// that it led.
 	LeaseAuthority
+	// LeaseView: and only together with a view as new as the answer.
+	LeaseView
 	// TakeWait: a failed owner's slots are taken after twice its timeout.
 	TakeWait
 	// Fence: slots that are being given serve nothing.
@@ -69,7 +71,7 @@ const (
 )
 
 var names = strings.Fields(`Seal Attempt Dead Verdict HelloIndex Tombstone Withdraw FreshLog Generation
-	LeaseFromSend LeaseCap LeaseAuthority TakeWait Fence FenceHeld Drain NamedFacts
+	LeaseFromSend LeaseCap LeaseAuthority LeaseView TakeWait Fence FenceHeld Drain NamedFacts
 	PostCheck PostStamp Incarnation History MainLoop StalledDisk StaleTail`)
 
 // Off reports whether a rule is switched off.
