@@ -306,3 +306,36 @@ func FuzzAOFReader(f *testing.F) {
 		}
 	})
 }
+
+// A single file of Redis 4 to 6: a snapshot, and commands behind it.
+func TestCommandsBehindSnapshot(t *testing.T) {
+	t.Parallel()
+	part, _ := written(t, persist.AOFOptions{})
+	snapshot := small(t)
+	src := iotest.HalfReader(bytes.NewReader(append(bytes.Clone(snapshot), part[:len(part)-3]...)))
+	var c content
+	s, err := c.reader().Read(src)
+	if err != nil || s.Bytes != int64(len(snapshot)) || len(c.values) != 7 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	r := persist.NewAOFReader(io.MultiReader(bytes.NewReader(s.Rest), src), s.Bytes)
+	n := 0
+	for {
+		b, err := r.Next()
+		n += len(b.Commands)
+		var e *persist.AOFError
+		if errors.As(err, &e) {
+			// Offsets are those of the whole file.
+			if e.Good != int64(len(snapshot)+len(part)-len("*3\r\n$3\r\nSET\r\n$1\r\nd\r\n$1\r\n4\r\n")) {
+				t.Errorf("good up to %d", e.Good)
+			}
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 8 {
+		t.Errorf("%d commands", n)
+	}
+}
