@@ -38,6 +38,9 @@ func (s *Session) locate(spec *command.Spec, args [][]byte) (mask uint64, keyed 
 			mask |= command.PartitionOf(slot)
 			s.subjects = append(s.subjects, args[i])
 		}
+		if touch := s.srv.toucher; touch != nil && len(s.subjects) > 1 {
+			touch.Touch(s.DB(), s.subjects)
+		}
 	} else {
 		return 0, false
 	}
