@@ -67,7 +67,9 @@ func (n *Node) beat(ctx context.Context) {
 			if !ok {
 				return
 			}
-			err = n.client.Call(cctx, p.Addr, peer.Want{Node: p.ID}, methodHeartbeat, h, &r)
+			// Whoever answers there: a node that ended the cluster and then
+			// changed its id still says so.
+			err = n.client.Call(cctx, p.Addr, peer.Want{}, methodHeartbeat, h, &r)
 		}
 		if err != nil {
 			return
