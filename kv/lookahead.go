@@ -1,8 +1,6 @@
 package kv
 
 import (
-	"runtime"
-
 	"conclave/fsm/slot"
 	"conclave/kv/ds"
 )
@@ -10,9 +8,9 @@ import (
 // ahead is how many keys are looked up at the same time.
 const ahead = 32
 
-// Touch loads what a lookup of the keys will need into the processor's caches,
-// for all of them side by side. It only reads memory: no partition need be locked, and nothing
-// changes if keys come and go meanwhile. The last keys of a long list are the
+// Touch brings what a lookup of the keys will need into the processor's caches,
+// for all of them side by side. It only reads memory: no partition need be
+// locked, and nothing changes if keys come and go meanwhile. The last keys of a long list are the
 // least likely to be still there when they are needed.
 func (s *Store) Touch(db int, keys [][]byte) {
 	var batch [ahead]ds.Ahead
@@ -23,7 +21,7 @@ func (s *Store) Touch(db int, keys [][]byte) {
 			p := &s.parts[sl%partitions]
 			batch[i] = ds.Ahead{Table: p.dbs[db].table(sl), Shard: p.shard, Hash: s.space.Hash(key)}
 		}
-		runtime.KeepAlive(ds.LookAhead(batch[:n]))
+		ds.LookAhead(batch[:n])
 		keys = keys[n:]
 	}
 }

@@ -2,6 +2,7 @@ package ds
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"conclave/kv/ds/arena"
 )
@@ -12,38 +13,34 @@ type Ahead struct {
 	Shard *Shard
 	Hash  uint64
 
-	bucket uint32
-	ref    arena.Ref
+	ref arena.Ref // of its bucket
 }
 
-// LookAhead loads the cache lines that finding the keys will need. No lock is
+// LookAhead asks for the cache lines that finding the keys will need. No lock is
 // needed: whatever else is going on, it only reads memory, and draws no
-// conclusions. What it returns means nothing.
+// conclusions.
 //
 // It goes over the keys once for each line on the way to a record. Each pass is
 // so short that the processor has the misses of many keys under way at once,
 // which is the whole point.
-func LookAhead(keys []Ahead) (sum byte) {
+func LookAhead(keys []Ahead) {
+	for i := range keys {
+		if t := keys[i].Table; t != nil {
+			arena.Prefetch(unsafe.Pointer(&t.n))
+		}
+	}
 	for i := range keys {
 		k := &keys[i]
 		if k.Table == nil {
 			continue
 		}
-		if n := k.Table.buckets.Load(); n > 0 {
-			k.bucket = bucketOf(k.Hash, n)
-		} else {
+		n := k.Table.buckets.Load()
+		if n == 0 {
 			k.Table = nil
+			continue
 		}
-	}
-	for i := range keys {
-		if k := &keys[i]; k.Table != nil {
-			k.ref = k.Table.glance(k.Shard, k.bucket)
-		}
-	}
-	for i := range keys {
-		if k := &keys[i]; k.Table != nil {
-			sum += k.Shard.lines.Arena().Peek(k.ref)
-		}
+		k.ref = k.Table.glance(k.Shard, bucketOf(k.Hash, n))
+		k.Shard.lines.Arena().Prefetch(k.ref)
 	}
 	for i := range keys {
 		k := &keys[i]
@@ -52,21 +49,14 @@ func LookAhead(keys []Ahead) (sum byte) {
 		}
 		line := (*bucket)(k.Shard.lines.Arena().PeekLine(k.ref))
 		if line == nil {
-			k.Table = nil
 			continue
 		}
 		e := perLine - 2
 		if m := line.match(tagOf(k.Hash)); m != 0 {
 			e = firstMatch(m)
 		}
-		k.ref = line.ref(e)
+		k.Shard.cells.Arena().Prefetch(line.ref(e))
 	}
-	for i := range keys {
-		if k := &keys[i]; k.Table != nil {
-			sum += k.Shard.cells.Arena().Peek(k.ref)
-		}
-	}
-	return sum
 }
 
 // glance is where a bucket's first line may have been a moment ago.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"syscall"
+	"unsafe"
 )
 
 // Checked says that this is the build in which misuse is detected.
@@ -67,6 +68,13 @@ func (s *space) Head(r Ref) *[16]byte { return (*[16]byte)(s.mem[r : r+16]) }
 
 // Line is the 64 bytes at r.
 func (s *space) Line(r Ref) *[64]byte { return (*[64]byte)(s.mem[r : r+64]) }
+
+// Prefetch asks for the cache line at r, as Peek would read it.
+func (s *space) Prefetch(r Ref) {
+	if r < Ref(len(s.mem)) {
+		Prefetch(unsafe.Pointer(&s.mem[r]))
+	}
+}
 
 // Peek reads the byte at r, wherever that is: the caller may hold no lock and r
 // may be out of date, or out of range. The value means nothing; its cache line

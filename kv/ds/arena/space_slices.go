@@ -64,5 +64,8 @@ func (s *space) Line(r Ref) *[64]byte { return (*[64]byte)(s.Bytes(r, 64)) }
 // Peek does nothing in this build: without a lock there is nothing to be read.
 func (s *space) Peek(Ref) byte { return 0 }
 
+// Prefetch does nothing in this build.
+func (s *space) Prefetch(Ref) {}
+
 // PeekLine does nothing in this build.
 func (s *space) PeekLine(Ref) *[64]byte { return nil }
