@@ -50,7 +50,12 @@ type life struct {
 	router *router.Router
 	plane  *plane
 	born   time.Time
-	offset time.Duration // of its monotonic clock
+	// clock is its monotonic clock; a script may change the rate.
+	clock struct {
+		sync.Mutex
+		rate   float64
+		offset time.Duration
+	}
 	cancel context.CancelFunc
 	ended  chan struct{} // Run has returned
 	dead   atomic.Bool   // crashed: nothing it does counts any more
@@ -95,6 +100,7 @@ func (h *host) boot() {
 		return
 	}
 	l := &life{h: h, born: time.Now(), ended: make(chan struct{})}
+	l.clock.rate = h.rate
 	l.plane = newPlane(l)
 	log := slog.New(slog.DiscardHandler)
 	if h.w.opt.Logs != nil {
@@ -175,7 +181,9 @@ func (l *life) stopped() bool {
 
 // Mono implements raftnode.Clock.
 func (l *life) Mono() time.Duration {
-	return time.Hour + l.offset + time.Duration(float64(time.Since(l.born))*l.h.rate)
+	l.clock.Lock()
+	defer l.clock.Unlock()
+	return time.Hour + l.clock.offset + time.Duration(float64(time.Since(l.born))*l.clock.rate)
 }
 
 // WallMs implements raftnode.Clock.

@@ -412,9 +412,11 @@ func scripts() []script {
 
 // stretch changes the rate of a running clock.
 func (l *life) stretch(rate float64) {
-	now := l.Mono()
-	l.h.rate = rate
-	l.offset = now - l.Mono()
+	l.clock.Lock()
+	defer l.clock.Unlock()
+	lived := float64(time.Since(l.born))
+	l.clock.offset += time.Duration(lived*l.clock.rate) - time.Duration(lived*rate)
+	l.clock.rate = rate
 }
 
 // one sends a single command; the channel closes when it is over.
