@@ -129,11 +129,16 @@ func (n *Snapshot) Walk(ctx context.Context, visit func(*Saved) error) (err erro
 // marked as captured, but isn't copied any more.
 func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved) error) (more bool, err error) {
 	p := &n.s.parts[i]
+	p.shard.CaptureAhead()
 	p.mu.Lock()
 	if failed != nil {
 		p.shard.Discard()
 	}
-	more = p.shard.Capture(captureHold)
+	// What writers have left is handed on before anything is added to it.
+	more = true
+	if failed != nil || p.shard.Backlog() < outputFull {
+		more = p.shard.Capture(captureHold)
+	}
 	if more && p.shard.Backlog() < outputFull && failed == nil {
 		p.mu.Unlock()
 		return true, nil

@@ -17,10 +17,19 @@ type capture struct {
 	group, table int
 	bucket       uint32
 
+	// ahead is the lines of the buckets that come next, for [Shard.CaptureAhead].
+	ahead        [captureAhead]arena.Ref
+	nahead       int
+	aheadVersion uint32 // what those have that need no capture any more
+
 	discard bool
 	out     Output
 	pins    map[arena.Ref]*pin
 }
+
+// captureAhead is how many buckets are looked ahead at: at least as many as are
+// captured at a time.
+const captureAhead = 12
 
 // pin keeps a large value in memory while it is read without the lock.
 type pin struct {
@@ -58,7 +67,7 @@ func (s *Shard) BeginCapture(groups []*Group, want func(table int) bool, into Ou
 	c := &s.capture
 	c.out = Output{into.buf[:0], into.pins[:0]}
 	c.on, c.epoch, c.want = true, c.epoch+1, want
-	c.group, c.table, c.bucket, c.discard = 0, 0, 0, false
+	c.group, c.table, c.bucket, c.discard, c.nahead = 0, 0, 0, false, 0
 	c.groups = groups
 	for i, g := range groups {
 		if g != nil {
@@ -99,7 +108,50 @@ func (s *Shard) Capture(n int) (more bool) {
 			n -= lineSize + len(c.out.buf) - before
 		}
 	}
+	c.lookAhead(s)
 	return c.group < len(c.groups)
+}
+
+// lookAhead notes where the next buckets of the table are.
+func (c *capture) lookAhead(s *Shard) {
+	c.nahead = 0
+	if c.group >= len(c.groups) || c.groups[c.group] == nil || c.table >= len(c.groups[c.group].tables) {
+		return
+	}
+	t := &c.groups[c.group].tables[c.table]
+	if c.want != nil && !c.want(int(t.index)) {
+		return
+	}
+	t.see(s)
+	c.aheadVersion = t.version
+	for b, end := c.bucket, t.buckets.Load(); b < end && c.nahead < captureAhead; b++ {
+		c.ahead[c.nahead] = t.dir.at(s, b)
+		c.nahead++
+	}
+}
+
+// CaptureAhead loads the cache lines that the next Capture will need, so that
+// the lock is held for copying alone. No lock is needed, but only one goroutine
+// captures: it only reads memory that may be out of date, and draws no
+// conclusions. What it returns means nothing.
+func (s *Shard) CaptureAhead() (sum byte) {
+	lines, cells := s.lines.Arena(), s.cells.Arena()
+	ahead := s.capture.ahead[:s.capture.nahead]
+	for _, r := range ahead {
+		sum += lines.Peek(r)
+	}
+	for _, r := range ahead {
+		line := (*bucket)(lines.PeekLine(r))
+		if line == nil || line.version() == s.capture.aheadVersion {
+			continue
+		}
+		for i := range line.used() {
+			// A record of usual size lies in two lines.
+			ref := line.ref(i)
+			sum += cells.Peek(ref) + cells.Peek(ref+lineSize-1)
+		}
+	}
+	return sum
 }
 
 // Discard makes the capture drop what it captures from now on. It must still be

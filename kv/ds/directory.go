@@ -69,6 +69,12 @@ func (d *directory) line(s *Shard, b uint32) *bucket {
 	return s.line(arena.Ref(d.entry(s, seg)+off) << lineShift)
 }
 
+// at is the place of line.
+func (d *directory) at(s *Shard, b uint32) arena.Ref {
+	seg, off := segment(b)
+	return arena.Ref(d.entry(s, seg)+off) << lineShift
+}
+
 func (d *directory) entry(s *Shard, seg int) uint32 {
 	if seg < smallSegs {
 		return d.first[seg].Load()
