@@ -49,6 +49,11 @@ func (n *Node) beat(ctx context.Context) {
 		n.soft.leaderSeen(n.cfg.Clock.Mono())
 		return
 	}
+	if !leads && n.removedFrom(g, st) {
+		n.log.Info("removed from the cluster", "cluster", g.cluster, "index", st.Index())
+		n.leaveAlone(g, "removed from the cluster")
+		return
+	}
 	h := n.heartbeatOf(g, st)
 	cctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -122,11 +127,23 @@ func (n *Node) takeVerdict(g *group, st *fsm.State, sent time.Duration, out *hea
 	}
 }
 
+// removedFrom reports that this node's own view has its removal. A view from
+// before the own join says nothing, an old log may be replaying; after it an
+// attempt that isn't listed never will be again. So a node needn't find anybody
+// to be told: the others may all have left.
+func (n *Node) removedFrom(g *group, st *fsm.State) bool {
+	if st.ClusterID() != g.cluster || st.Index() == 0 || st.Index() < g.joinIndex {
+		return false
+	}
+	r := st.Node(n.Self())
+	return r == nil || r.Attempt > g.attempt
+}
+
 func (n *Node) leaveAlone(g *group, why string) {
 	n.mu.Lock()
 	joining := n.meta.Intent != nil
 	n.mu.Unlock()
-	if joining {
+	if joining || n.resetting.Load() { // who resets leaves by itself, under its own terms
 		return
 	}
 	if err := n.becomeSolo(g, why, false, 0); err != nil {

@@ -174,6 +174,10 @@ func (n *Node) forgetHere(ctx context.Context, in *forgetRequest) *outcome {
 // joining, removed or an observer; a voter that is still listed needs one.
 // The caller has checked that no keys are at risk.
 func (n *Node) Reset(ctx context.Context, hard bool) error {
+	if !n.resetting.CompareAndSwap(false, true) {
+		return errors.New("another CLUSTER RESET is under way")
+	}
+	defer n.resetting.Store(false)
 	// A join in flight is given up: its attempt is dead.
 	n.mu.Lock()
 	in := n.meta.Intent

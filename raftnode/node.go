@@ -104,12 +104,14 @@ type Node struct {
 	seal   seal // set while a join is in flight
 	moving turn // held while the membership is being replaced
 	join   joinState
-	seq    atomic.Uint64
-	lease  leaseState
-	fences fenceTable
-	soft   softState
-	fatal  chan error
-	ready  chan struct{} // closed by onView
+	// resetting: CLUSTER RESET is leaving the cluster.
+	resetting atomic.Bool
+	seq       atomic.Uint64
+	lease     leaseState
+	fences    fenceTable
+	soft      softState
+	fatal     chan error
+	ready     chan struct{} // closed by onView
 
 	exportMu sync.Mutex
 	coverage coverageCache
