@@ -10,9 +10,14 @@ import (
 // TestSimulationGuards switches off one rule at a time and searches for a life
 // in which that shows: the simulation can see what it is meant to see. Rules
 // that matter too rarely for a search have a script (TestSimulationScripts).
+// GUARDSEEDS is how many lives are searched for each.
 func TestSimulationGuards(t *testing.T) {
 	found := []guards.Set{guards.Dead, guards.Verdict, guards.Fence, guards.FenceHeld, guards.Drain, guards.Incarnation}
-	limit := number(t, "GUARDSEEDS", 500)
+	limit := number(t, "GUARDSEEDS", 0)
+	if limit == 0 {
+		t.Log("left out: searching takes minutes; GUARDSEEDS=500, or make sim, does it")
+		return
+	}
 	t.Run("rules", func(t *testing.T) {
 		for _, rule := range found {
 			t.Run(rule.String(), func(t *testing.T) {
