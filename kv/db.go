@@ -62,35 +62,47 @@ type place struct {
 // found reports whether the key is there.
 func (at *place) found() bool { return !at.IsZero() }
 
-func (d DB) place(key []byte) place {
-	sl := slot.Of(key)
-	p := &d.s.parts[sl%partitions]
-	k := &p.dbs[d.n]
-	return place{part: p, keys: k, table: k.table(sl), slot: sl, hash: d.s.space.Hash(key)}
+func (d DB) place(key []byte) (at place) {
+	d.locate(&at, key)
+	return at
 }
 
-func (d DB) find(key []byte) place {
-	at := d.place(key)
+// locate fills in a zero place. Like all that every command goes through it
+// takes a pointer: a place is large to be handed back and forth.
+func (d DB) locate(at *place, key []byte) {
+	at.slot = slot.Of(key)
+	at.part = &d.s.parts[at.slot%partitions]
+	at.keys = &at.part.dbs[d.n]
+	at.table = at.keys.table(at.slot)
+	at.hash = d.s.space.Hash(key)
+}
+
+func (d DB) find(key []byte) (at place) {
+	d.findAt(&at, key)
+	return at
+}
+
+func (d DB) findAt(at *place, key []byte) {
+	d.locate(at, key)
 	if at.table != nil {
 		at.Place = at.table.Find(at.part.shard, at.hash, key)
 	}
-	return at
 }
 
-// live is find, with a key whose time has passed removed.
-func (d DB) live(key []byte) place {
-	at := d.find(key)
+// live is findAt, with a key whose time has passed removed.
+func (d DB) live(at *place, key []byte) {
+	d.findAt(at, key)
 	if at.found() && expired(at.Expiry(), d.now) {
-		d.expire(&at)
+		d.expire(at)
 	}
-	return at
 }
 
 func (d DB) entry(r ds.Record) Entry { return Entry{r, d.now, d.s.lfu.Load()} }
 
 // Lookup finds a key. A key whose time has passed is removed and not found.
 func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)
@@ -168,7 +180,8 @@ func (at *place) release() {
 // SetString makes the key a string, whatever it was, encoded as SET would. The
 // bytes are copied; they must not be the store's.
 func (d DB) SetString(key, val []byte, expiry int64) {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	had := at.found()
 	if n, ok := ParseInt(val); ok {
 		putInt(d.put(&at, key, kind(String, Int), expiry, intSize, false), n)
@@ -183,14 +196,16 @@ func (d DB) SetString(key, val []byte, expiry int64) {
 
 // SetText is SetString, but never encodes as an integer (INCRBYFLOAT).
 func (d DB) SetText(key, val []byte, expiry int64) {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	copy(d.put(&at, key, textKind(len(val)), expiry, len(val), false), val)
 	d.changed(at.part, key)
 }
 
 // SetInt makes the key an integer, keeping its expiry.
 func (d DB) SetInt(key []byte, n int64) {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	putInt(d.put(&at, key, kind(String, Int), KeepTTL, intSize, false), n)
 	d.changed(at.part, key)
 }
@@ -199,7 +214,8 @@ func (d DB) SetInt(key []byte, n int64) {
 // bytes where it grows, and returns its value to be written to before the
 // partition is unlocked. An absent key is created; the expiry is kept.
 func (d DB) Edit(key []byte, size int) []byte {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	var val []byte
 	old, isInt := 0, false
 	if at.found() {
@@ -221,7 +237,8 @@ func (d DB) Edit(key []byte, size int) []byte {
 
 // Delete removes the key and reports whether it was there.
 func (d DB) Delete(key []byte) bool {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	if !at.found() {
 		return false
 	}
@@ -234,7 +251,8 @@ func (d DB) Delete(key []byte) bool {
 // SetExpiry makes the key expire at a Unix time in milliseconds, or never
 // (NoExpiry). It reports whether the key is there.
 func (d DB) SetExpiry(key []byte, expiry int64) bool {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	if !at.found() {
 		return false
 	}
@@ -248,7 +266,8 @@ func (d DB) SetExpiry(key []byte, expiry int64) bool {
 // what has that name. Expiry and access time go along. It reports whether
 // there was such a key. Both keys' partitions are locked.
 func (d DB) Move(key []byte, to DB, name []byte) bool {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	if !at.found() {
 		return false
 	}
@@ -279,7 +298,8 @@ func (d DB) enter(name []byte, r ds.Record, access uint32) {
 // name. It reports whether there was such a key. Both keys' partitions are
 // locked.
 func (d DB) Copy(key []byte, to DB, name []byte) bool {
-	at := d.live(key)
+	var at place
+	d.live(&at, key)
 	if !at.found() {
 		return false
 	}
