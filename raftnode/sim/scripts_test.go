@@ -50,7 +50,7 @@ func play(t *testing.T, s script, off guards.Set, seed uint64) (res Result) {
 }
 
 func TestSimulationScripts(t *testing.T) {
-	for _, s := range scripts() {
+	for _, s := range append(scripts(), membershipScripts()...) {
 		t.Run(s.rule.String(), func(t *testing.T) {
 			t.Parallel()
 			// Some need luck at an instant that a script doesn't control.
@@ -89,15 +89,7 @@ func bounded(d time.Duration) (context.Context, context.CancelFunc) {
 // form makes one cluster, led by the first host, in which the last one owns
 // slot 0, and is an observer if there are four.
 func (w *world) form() {
-	for _, h := range w.hosts[1:] {
-		w.until("met", func() bool {
-			ctx, cancel := bounded(5 * time.Second)
-			defer cancel()
-			l := h.now()
-			return l != nil && l.node.Meet(ctx, w.hosts[0].name, busPort, busPort) == nil
-		})
-	}
-	w.until("formed", func() bool { return w.check.unrest() == "" })
+	w.gather(w.hosts)
 	for i, h := range w.hosts {
 		if l := h.now(); l != nil && len(w.hosts) == 4 && l.node.View().Node(l.id()).Suffrage == fsm.Observer {
 			w.hosts[i], w.hosts[3] = w.hosts[3], w.hosts[i]

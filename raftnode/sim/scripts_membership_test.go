@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"time"
+
+	"conclave/fsm"
+	"conclave/raftnode/internal/guards"
+)
+
+// membershipScripts are about who belongs to a cluster, and who votes in it.
+// Two rules have none. That Raft's heartbeats pass through its main loop can't
+// be shown here: time stands still in a bubble while a loop is busy. And a log
+// tail that conflicts with a snapshot takes more entries than a script writes;
+// the transport's test has it.
+func membershipScripts() []script {
+	return []script{
+		{rule: guards.StalledDisk, hosts: 3, timeout: time.Second, act: func(w *world) {
+			w.form()
+			old, other := w.hosts[0], w.hosts[1]
+			was := old.now().id()
+			old.logs.Stall()
+			w.back(func() {
+				ctx, cancel := bounded(time.Second)
+				defer cancel()
+				old.now().node.Propose(ctx, &fsm.Noop{})
+			})
+			w.until("another leader while the disk hangs", func() bool {
+				l := other.now().node.Status().Leader
+				return l != "" && l != was
+			})
+		}},
+		{rule: guards.Dead, hosts: 2, timeout: time.Second, act: func(w *world) {
+			a, b := w.hosts[0], w.hosts[1]
+			l := b.now()
+			w.net.Delay(a.name, b.name, 50*time.Millisecond, 50*time.Millisecond)
+			w.back(func() {
+				ctx, cancel := bounded(2 * time.Second)
+				defer cancel()
+				l.node.Meet(ctx, a.name, busPort, busPort)
+			})
+			w.until("admitted", func() bool { return a.now().node.View().Node(l.id()) != nil })
+			// It never hears that it was.
+			w.net.Cut(a.name, b.name)
+			w.linger(3 * time.Second)
+			w.net.HealAll()
+			w.until("dropped", func() bool { return a.now().node.View().Node(l.id()) == nil })
+		}},
+		{rule: guards.Verdict, hosts: 4, timeout: time.Second, act: func(w *world) {
+			behind, x := w.hosts[1], w.last()
+			w.gather(w.hosts[:3])
+			w.link(true, []*host{w.hosts[0], w.hosts[2]}, []*host{behind})
+			w.join(x)
+			w.until("a member in its own view", func() bool { return x.now().node.View().Node(w.hosts[0].now().id()) != nil })
+			// Only the one that hasn't heard of it is there to be asked.
+			for _, h := range []*host{w.hosts[0], w.hosts[2]} {
+				w.link(true, []*host{h}, []*host{x})
+				w.link(true, []*host{x}, []*host{h})
+			}
+			w.linger(10 * time.Second)
+			if x.now().cluster() != w.hosts[0].now().cluster() {
+				w.violate("script: left although nobody removed it")
+			}
+		}},
+	}
+}
+
+// join has a host meet the first one.
+func (w *world) join(h *host) {
+	w.until("met", func() bool {
+		ctx, cancel := bounded(5 * time.Second)
+		defer cancel()
+		l := h.now()
+		return l != nil && l.node.Meet(ctx, w.hosts[0].name, busPort, busPort) == nil
+	})
+}
+
+// gather makes one cluster of some hosts, the first of which leads.
+func (w *world) gather(hosts []*host) {
+	for _, h := range hosts[1:] {
+		w.join(h)
+	}
+	w.until("formed", func() bool { return w.check.unrest() == "" })
+}
