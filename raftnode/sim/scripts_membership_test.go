@@ -45,6 +45,24 @@ func membershipScripts() []script {
 			w.net.HealAll()
 			w.until("dropped", func() bool { return a.now().node.View().Node(l.id()) == nil })
 		}},
+		{rule: guards.Withdraw, hosts: 2, timeout: time.Second, act: func(w *world) {
+			a, b := w.hosts[0], w.hosts[1]
+			w.net.Delay(a.name, b.name, 50*time.Millisecond, 50*time.Millisecond)
+			w.net.Delay(b.name, a.name, 50*time.Millisecond, 50*time.Millisecond)
+			ends := make(chan error, 2)
+			meet := func(from, to *host) {
+				ctx, cancel := bounded(5 * time.Second)
+				defer cancel()
+				ends <- from.now().node.Meet(ctx, to.name, busPort, busPort)
+			}
+			w.back(func() { meet(a, b) })
+			w.back(func() { meet(b, a) })
+			for range 2 {
+				if err := <-ends; err != nil {
+					w.violate("script: two that meet each other don't: %v", err)
+				}
+			}
+		}},
 		{rule: guards.Verdict, hosts: 4, timeout: time.Second, act: func(w *world) {
 			behind, x := w.hosts[1], w.last()
 			w.gather(w.hosts[:3])
