@@ -152,6 +152,7 @@ func TestHazards(t *testing.T) {
 	l := startLoops(t, 1, func(c *server.Config) { c.Auth = password("secret") })
 	witness := l.dial()
 	witness.expect("auth secret\r\n", "+OK")
+	before := heap()
 	for _, h := range hazards() {
 		for _, authed := range []bool{false, true} {
 			c, want := l.dial(), h.before
@@ -177,7 +178,12 @@ func TestHazards(t *testing.T) {
 				}
 			}
 			witness.expect("ping\r\n", "+PONG")
+			c.Close()
 		}
+	}
+	eventually(t, func() bool { return l.srv.SessionCount() == 1 })
+	if more := heap() - before; more > 1<<20 {
+		t.Errorf("%d bytes are left behind", more)
 	}
 }
 
@@ -506,24 +512,35 @@ func socket(t *testing.T, addr string) int {
 
 func askRaw(t *testing.T, fd int, in, want string) {
 	t.Helper()
-	b := make([]byte, len(want))
+	sendRaw(t, fd, in)
+	expectRaw(t, fd, want)
+}
+
+func sendRaw(t *testing.T, fd int, in string) {
+	t.Helper()
 	if _, err := syscall.Write(fd, []byte(in)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func expectRaw(t *testing.T, fd int, want string) {
+	t.Helper()
+	b := make([]byte, len(want))
 	for n := 0; n < len(want); {
 		m, err := syscall.Read(fd, b[n:])
 		if err != nil || m == 0 {
-			t.Fatalf("%q: %d, %v", in, m, err)
+			t.Fatalf("%d, %v, want %q", m, err, want)
 		}
 		n += m
 	}
 	if string(b) != want {
-		t.Fatalf("%q: got %q, want %q", in, b, want)
+		t.Fatalf("got %q, want %q", b, want)
 	}
 }
 
 func TestIdleConnectionsAreSmall(t *testing.T) {
-	n := int(min(10000, (raise(t, 20500)-500)/2))
+	const nbusy = 1000
+	n := int(min(10000, (raise(t, 22500)-500)/2-nbusy))
 	l := startLoops(t, 1, func(c *server.Config) {
 		limits := server.DefaultLimits()
 		limits.MaxClients = 20000
@@ -543,7 +560,21 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 		t.Errorf("an idle connection takes %d bytes", per)
 	}
 	first.expect("ping\r\n", "+PONG")
-	for _, fd := range fds {
+
+	// Many others at work all at once are served beside them.
+	busy := make([]int, nbusy)
+	for i := range busy {
+		busy[i] = socket(t, l.addr)
+	}
+	for range 5 {
+		for i, fd := range busy {
+			sendRaw(t, fd, fmt.Sprintf("set busy%d 0\r\nincr busy%d\r\n", i, i))
+		}
+		for _, fd := range busy {
+			expectRaw(t, fd, "+OK\r\n:1\r\n")
+		}
+	}
+	for _, fd := range append(fds, busy...) {
 		syscall.Close(fd)
 	}
 	eventually(t, func() bool { return l.srv.SessionCount() == 1 })
