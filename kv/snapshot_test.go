@@ -275,3 +275,32 @@ func TestMemoryComesBack(t *testing.T) {
 		t.Errorf("memory after flushing: %+v", m)
 	}
 }
+
+// Writers may leave all there is to the walk, in one partition.
+func TestSnapshotAfterEverythingHasChanged(t *testing.T) {
+	s := kv.New(kv.Config{Databases: 1})
+	const keys = 20_000
+	name := func(i int) []byte { return fmt.Append(nil, "{one slot}", i) }
+	mask := kv.MaskOf(name(0))
+	set := func(i int, val string) {
+		s.Lock(mask)
+		s.DB(0, now).SetString(name(i), []byte(val), kv.NoExpiry)
+		s.Unlock(mask)
+	}
+	want := map[string]string{}
+	for i := range keys {
+		val := strings.Repeat("old", i%50+20)
+		set(i, val)
+		want["0/"+string(name(i))] = fmt.Sprintf("%s %s until 0", map[bool]string{false: "embstr", true: "raw"}[len(val) > 44], val)
+	}
+	n, err := s.Snapshot(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range keys {
+		set(i, "new")
+	}
+	if got := contents(t, n); !maps.Equal(got, want) {
+		t.Errorf("%d keys, want %d as they were", len(got), len(want))
+	}
+}

@@ -40,9 +40,28 @@ type pin struct {
 // Output is records in the order in which they were captured. It is read with
 // [Space.Read], which needs no lock, and then given to [Shard.Unpin].
 type Output struct {
+	// full is what is before buf: a part that is full is put aside, not copied to
+	// larger memory, which would be a long hold if writers leave megabytes.
+	full [][]byte
+	size int // of full
 	buf  []byte
 	pins []arena.Ref
 }
+
+// outputPart is the size of further parts.
+const outputPart = 32 << 10
+
+// reserve makes room for n bytes.
+func (o *Output) reserve(n int) {
+	if len(o.buf) == 0 || n <= cap(o.buf)-len(o.buf) {
+		return
+	}
+	o.full, o.size = append(o.full, o.buf), o.size+len(o.buf)
+	o.buf = make([]byte, 0, max(n, outputPart))
+}
+
+// reuse is the output's memory for another one, without what it took more.
+func (o *Output) reuse() Output { return Output{buf: o.buf[:0], pins: o.pins[:0]} }
 
 // NewOutput has room for n bytes.
 func NewOutput(n int) Output { return Output{buf: make([]byte, 0, n)} }
@@ -65,7 +84,7 @@ type Captured struct {
 // has ended.
 func (s *Shard) BeginCapture(groups []*Group, want func(table int) bool, into Output) {
 	c := &s.capture
-	c.out = Output{into.buf[:0], into.pins[:0]}
+	c.out = into.reuse()
 	c.on, c.epoch, c.want = true, c.epoch+1, want
 	c.group, c.table, c.bucket, c.discard, c.nahead = 0, 0, 0, false, 0
 	c.groups = groups
@@ -102,10 +121,10 @@ func (s *Shard) Capture(n int) (more bool) {
 		}
 		t.see(s)
 		for c.bucket < buckets && n > 0 {
-			before := len(c.out.buf)
+			before := s.Backlog()
 			t.preserve(s, t.dir.line(s, c.bucket))
 			c.bucket++
-			n -= lineSize + len(c.out.buf) - before
+			n -= lineSize + s.Backlog() - before
 		}
 	}
 	c.lookAhead(s)
@@ -162,12 +181,12 @@ func (s *Shard) Discard() { s.capture.discard = true }
 // memory.
 func (s *Shard) Take(spare Output) Output {
 	o := s.capture.out
-	s.capture.out = Output{spare.buf[:0], spare.pins[:0]}
+	s.capture.out = spare.reuse()
 	return o
 }
 
 // Backlog is the size of what has been captured and not been taken.
-func (s *Shard) Backlog() int { return len(s.capture.out.buf) }
+func (s *Shard) Backlog() int { return s.capture.out.size + len(s.capture.out.buf) }
 
 // EndCapture ends a capture that is complete, and whose output has been taken
 // and unpinned.
@@ -236,6 +255,7 @@ func (t *Table) emit(s *Shard, ref arena.Ref) {
 		_, end := r.keyAt()
 		b, mark = b[:end], itemIsPin
 	}
+	c.out.reserve(itemHead + itemPin + len(b))
 	out := c.out.buf
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(b))|mark)
 	out = binary.LittleEndian.AppendUint16(out, uint16(t.group.home))
@@ -258,7 +278,16 @@ func (t *Table) emit(s *Shard, ref arena.Ref) {
 // Read calls visit for every record of an output until it fails. No lock is
 // needed. What visit sees is good until it returns.
 func (sp *Space) Read(o Output, visit func(*Captured) error) error {
-	for b := o.buf; len(b) > 0; {
+	for _, part := range o.full {
+		if err := sp.read(part, visit); err != nil {
+			return err
+		}
+	}
+	return sp.read(o.buf, visit)
+}
+
+func (sp *Space) read(b []byte, visit func(*Captured) error) error {
+	for len(b) > 0 {
 		n := binary.LittleEndian.Uint32(b)
 		c := Captured{Home: int(binary.LittleEndian.Uint16(b[4:])), Table: int(binary.LittleEndian.Uint16(b[6:]))}
 		b = b[itemHead:]
