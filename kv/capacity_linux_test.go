@@ -230,6 +230,7 @@ func BenchmarkCapacityCollector(b *testing.B) {
 				wg.Wait()
 				runtime.GC() // brings the times up to date
 				after := readCollector()
+				b.ReportMetric(after.pause(before, 0.5)*1e6, "p50-stop-us")
 				b.ReportMetric(after.pause(before, 0.99)*1e6, "p99-stop-us")
 				b.ReportMetric(after.pause(before, 1)*1e6, "max-stop-us")
 				b.ReportMetric(100*(after.cpu-before.cpu)/(after.busy-before.busy), "%cpu")
