@@ -79,6 +79,38 @@ func membershipScripts() []script {
 				w.violate("script: left although nobody removed it")
 			}
 		}},
+		{rule: guards.HelloIndex, also: guards.Dead, hosts: 4, timeout: 500 * time.Millisecond, act: func(w *world) {
+			w.form()
+			leader, behind, x := w.hosts[0], w.hosts[1], w.last()
+			id := x.now().id()
+			w.isolate(x)
+			w.until("alone", func() bool {
+				ctx, cancel := bounded(5 * time.Second)
+				defer cancel()
+				return x.now().node.Reset(ctx, false) == nil
+			})
+			w.take(leader)
+			w.net.HealAll()
+			// What the leader commits arrives late at the one that x meets.
+			for _, h := range []*host{leader, w.hosts[2]} {
+				w.net.Delay(h.name, behind.name, 200*time.Millisecond, 200*time.Millisecond)
+			}
+			w.linger(time.Second)
+			ctx, cancel := bounded(5 * time.Second)
+			defer cancel()
+			ended := w.check.forgetting(leader.now().node.View(), id)
+			err := leader.now().node.Forget(ctx, id)
+			ended(leader.now(), err)
+			if err != nil {
+				w.violate("script: forget: %v", err)
+			}
+			done := w.check.meeting(x, behind)
+			err = x.now().node.Meet(ctx, behind.name, busPort, busPort)
+			done(x.now(), behind.now().id(), err)
+			if err != nil {
+				w.violate("script: meet after forget: %v", err)
+			}
+		}},
 	}
 }
 
