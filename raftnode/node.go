@@ -375,7 +375,7 @@ func (n *Node) admit(kind peer.Kind, remote peer.Identity, want peer.Want) error
 	}
 	// After a lost quorum was rebuilt, survivors of the former history must
 	// not take part in the new one; they may follow it.
-	if kind == peer.KindRaft && remote.Recovery != me.Recovery {
+	if kind == peer.KindRaft && remote.Recovery != me.Recovery && !n.off(guards.History) {
 		return peer.ErrOldHistory
 	}
 	return nil

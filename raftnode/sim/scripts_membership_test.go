@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"log/slog"
 	"time"
 
 	"conclave/fsm"
+	"conclave/raftnode"
 	"conclave/raftnode/internal/guards"
 )
 
@@ -109,6 +111,37 @@ func membershipScripts() []script {
 			done(x.now(), behind.now().id(), err)
 			if err != nil {
 				w.violate("script: meet after forget: %v", err)
+			}
+		}},
+		{rule: guards.History, hosts: 3, timeout: time.Second, act: func(w *world) {
+			w.gather(w.hosts)
+			rebuilt := w.last()
+			w.isolate(rebuilt)
+			rebuilt.crash()
+			// The operator takes the others for lost.
+			if _, err := raftnode.Recover(rebuilt.meta, rebuilt.logs, slog.New(slog.DiscardHandler)); err != nil {
+				w.violate("script: recover: %v", err)
+			}
+			rebuilt.boot()
+			w.until("rebuilt", func() bool {
+				l := rebuilt.now()
+				if l == nil {
+					return false
+				}
+				rec := l.meta.Load()
+				return rec != nil && rec.Membership.Recovery == 1
+			})
+			w.assign(rebuilt, 1)
+			w.net.HealAll()
+			w.linger(5 * time.Second)
+			for _, h := range w.hosts[:2] {
+				h.crash()
+			}
+			w.linger(time.Second)
+			if l := rebuilt.now(); l != nil {
+				if o := l.node.View().OwnerNode(1); o == nil || o.ID != l.id() || !l.node.Status().ControlPlaneOK {
+					w.violate("script: the old history is back")
+				}
 			}
 		}},
 	}
