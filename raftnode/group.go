@@ -251,7 +251,7 @@ func (g *group) startVoter(gen uint64, bootstrap, resume bool) error {
 	if err != nil {
 		return fmt.Errorf("open raft directory %s/%d: %w", g.cluster, gen, err)
 	}
-	if resume && stores.Fresh {
+	if resume && stores.Fresh && !n.off(guards.Generation) {
 		return errors.Join(fmt.Errorf("%w: raft directory %s/%d is empty", errLostLog, g.cluster, gen), stores.Close())
 	}
 	conf := g.raftConfig(gen)

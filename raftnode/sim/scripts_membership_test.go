@@ -7,6 +7,7 @@ import (
 	"conclave/fsm"
 	"conclave/raftnode"
 	"conclave/raftnode/internal/guards"
+	"conclave/raftnode/store"
 )
 
 // membershipScripts are about who belongs to a cluster, and who votes in it.
@@ -111,6 +112,26 @@ func membershipScripts() []script {
 			done(x.now(), behind.now().id(), err)
 			if err != nil {
 				w.violate("script: meet after forget: %v", err)
+			}
+		}},
+		{rule: guards.Generation, hosts: 3, timeout: time.Second, act: func(w *world) {
+			w.gather(w.hosts)
+			leader, emptied, behind := w.hosts[0], w.hosts[1], w.hosts[2]
+			behind.crash()
+			w.assign(leader, 1) // acknowledged by two of three
+			emptied.crash()
+			emptied.logs = store.NewMemory()
+			leader.crash()
+			// The one that doesn't remember and the one that never knew.
+			emptied.boot()
+			behind.boot()
+			w.linger(4 * time.Second)
+			leader.boot()
+			w.linger(4 * time.Second)
+			if l := leader.now(); l != nil {
+				if o := l.node.View().OwnerNode(1); o == nil || o.ID != l.id() {
+					w.violate("script: what was acknowledged is gone")
+				}
 			}
 		}},
 		{rule: guards.History, hosts: 3, timeout: time.Second, act: func(w *world) {
