@@ -65,9 +65,6 @@ func (n *Node) correction() fsm.Op {
 	if r == nil || st.ClusterID() != g.cluster || r.Attempt != g.attempt {
 		return nil
 	}
-	if r.Incarnation != n.incarnation {
-		return &fsm.Start{ID: r.ID, Attempt: r.Attempt, Incarnation: n.incarnation}
-	}
 	want := n.record(r.Attempt)
 	u := &fsm.Update{ID: r.ID, Attempt: r.Attempt}
 	changed := false
@@ -101,10 +98,14 @@ func (n *Node) correction() fsm.Op {
 	if w := want.Has(fsm.Witness); w != r.Has(fsm.Witness) {
 		u.Witness, changed = &w, true
 	}
-	if !changed {
-		return nil
+	switch {
+	case changed:
+		// The address first: a node that serves is found where it is.
+		return u
+	case r.Incarnation != n.incarnation:
+		return &fsm.Start{ID: r.ID, Attempt: r.Attempt, Incarnation: n.incarnation}
 	}
-	return u
+	return nil
 }
 
 // Announce commits changed directives at once (CONFIG SET) instead of at the
