@@ -3,7 +3,6 @@ package sim_test
 import (
 	"testing"
 
-	"conclave/raftnode/internal/guards"
 	"conclave/raftnode/sim"
 )
 
@@ -12,14 +11,13 @@ import (
 // that matter too rarely for a search have a script (TestSimulationScripts).
 // GUARDSEEDS is how many lives are searched for each.
 func TestSimulationGuards(t *testing.T) {
-	found := []guards.Set{guards.Dead, guards.Verdict, guards.Fence, guards.FenceHeld, guards.Drain, guards.Incarnation}
 	limit := number(t, "GUARDSEEDS", 0)
 	if limit == 0 {
 		t.Log("left out: searching takes minutes; GUARDSEEDS=500, or make sim, does it")
 		return
 	}
 	t.Run("rules", func(t *testing.T) {
-		for _, rule := range found {
+		for _, rule := range sim.Searched() {
 			t.Run(rule.String(), func(t *testing.T) {
 				t.Parallel()
 				for seed := uint64(1); seed <= limit; seed++ {

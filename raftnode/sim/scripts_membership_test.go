@@ -11,10 +11,10 @@ import (
 )
 
 // membershipScripts are about who belongs to a cluster, and who votes in it.
-// Two rules have none. That Raft's heartbeats pass through its main loop can't
-// be shown here: time stands still in a bubble while a loop is busy. And a log
-// tail that conflicts with a snapshot takes more entries than a script writes;
-// the transport's test has it.
+// Two rules of Raft's surroundings can't be switched off. That its heartbeats
+// pass through its main loop doesn't show here: time stands still in a bubble
+// while a loop is busy. And a log tail that conflicts with a snapshot takes
+// more entries than a script writes; transport's own test makes one.
 func membershipScripts() []script {
 	return []script{
 		{rule: guards.StalledDisk, hosts: 3, timeout: time.Second, act: func(w *world) {

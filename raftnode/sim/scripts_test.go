@@ -68,6 +68,28 @@ func TestSimulationScripts(t *testing.T) {
 	}
 }
 
+// Searched are the rules that random lives break soon enough without a script.
+func Searched() []guards.Set {
+	return []guards.Set{guards.Fence, guards.FenceHeld, guards.Drain, guards.Incarnation}
+}
+
+// TestSimulationShowsEveryRule holds for a new rule too: what nothing misses is
+// either no rule or isn't tested.
+func TestSimulationShowsEveryRule(t *testing.T) {
+	var shown guards.Set
+	for _, rule := range Searched() {
+		shown |= rule
+	}
+	for _, s := range append(scripts(), membershipScripts()...) {
+		shown |= s.rule
+	}
+	for _, rule := range guards.All() {
+		if !shown.Off(rule) {
+			t.Errorf("neither a script nor the search shows what %v is for", rule)
+		}
+	}
+}
+
 // until polls until cond holds; what is in the violation if it never does.
 func (w *world) until(what string, cond func() bool) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); {

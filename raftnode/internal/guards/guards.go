@@ -1,9 +1,6 @@
 package guards
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // Set is the rules that are switched off.
 type Set uint64
@@ -60,19 +57,15 @@ const (
 	// History: after a lost quorum was rebuilt, who has the old history takes
 	// no part in Raft.
 	History
-	// MainLoop: Raft's heartbeats pass through its main loop.
-	MainLoop
 	// StalledDisk: a leader whose disk hangs keeps nobody quiet.
 	StalledDisk
-	// StaleTail: a log tail that conflicts with the leader's snapshot is cut.
-	StaleTail
 
 	end
 )
 
 var names = strings.Fields(`Seal Attempt Dead Verdict HelloIndex Tombstone Withdraw FreshLog Generation
 	LeaseFromSend LeaseCap LeaseAuthority LeaseView TakeWait Fence FenceHeld Drain NamedFacts
-	PostCheck PostStamp Incarnation History MainLoop StalledDisk StaleTail`)
+	PostCheck PostStamp Incarnation History StalledDisk`)
 
 // Off reports whether a rule is switched off.
 func (s Set) Off(rule Set) bool { return s&rule != 0 }
@@ -94,14 +87,4 @@ func (s Set) String() string {
 		}
 	}
 	return strings.Join(out, "+")
-}
-
-// Parse is String's inverse for one rule.
-func Parse(name string) (Set, error) {
-	for i, r := range All() {
-		if names[i] == name {
-			return r, nil
-		}
-	}
-	return 0, fmt.Errorf("no rule %q", name)
 }
