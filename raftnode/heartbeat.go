@@ -282,6 +282,9 @@ func (n *Node) confirm(g *group, v *voterRaft, r *fsm.Node) {
 
 // handleAttempt says whether an attempt of this node still lives.
 func (n *Node) handleAttempt(_ context.Context, _ peer.Identity, in *attemptRequest) (*attemptReply, error) {
+	if in.Asker.Addr != "" && n.group().cluster == in.Cluster {
+		n.soft.seenAt(in.Asker)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {

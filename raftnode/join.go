@@ -508,6 +508,8 @@ func (n *Node) handleJoin(ctx context.Context, from peer.Identity, in *joinReque
 		return &joinReply{Status: "refused", Text: joinRefusal(res.Refusal)}, nil
 	}
 	st := n.View()
+	// On disk before the answer: after a crash this node must find the others.
+	n.savePeers(st)
 	return &joinReply{Status: "ok", Index: res.Index, Recovery: st.RecoveryEpoch(), Peers: peersOf(st)}, nil
 }
 

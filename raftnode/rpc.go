@@ -161,6 +161,9 @@ type attemptRequest struct {
 	Cluster string     `json:"cluster"`
 	Node    fsm.NodeID `json:"node"`
 	Attempt uint64     `json:"attempt"`
+	// Asker is the leader that asks: a member that lost sight of the cluster
+	// finds it again through it.
+	Asker peerAddr `json:"asker"`
 }
 
 type attemptReply struct {

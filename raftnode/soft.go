@@ -95,6 +95,13 @@ func (s *softState) heardFrom(now time.Duration, wallMs int64, h *heartbeat, add
 	}
 }
 
+// seenAt notes where a node says that it is.
+func (s *softState) seenAt(p peerAddr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peerLocked(p.ID).addr = p.Addr
+}
+
 func (s *softState) hint(id fsm.NodeID) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -210,6 +212,9 @@ func (g *group) askAttempt(ctx context.Context, v *voterRaft, m *fsm.Node) {
 	defer cancel()
 	var out attemptReply
 	in := &attemptRequest{Cluster: g.cluster, Node: m.ID, Attempt: m.Attempt}
+	if me := v.machine.current().Node(g.n.Self()); me != nil && me.IP != "" {
+		in.Asker = peerAddr{me.ID, net.JoinHostPort(me.IP, strconv.Itoa(int(me.BusPort)))}
+	}
 	addr, ok := g.n.addrOf(m.ID)
 	if !ok {
 		return
