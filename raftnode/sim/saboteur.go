@@ -96,7 +96,11 @@ func (s *saboteur) fault(stop <-chan struct{}) {
 		}
 		w.tracef("disk of %s hangs for %v", a.name, d/2)
 		a.logs.Stall()
-		s.later(d/2, stop, func() { a.logs.Resume() })
+		// Also when the life ends first: what hangs is waited for before calm.
+		s.w.hosts[0].wg.Go(func() {
+			s.w.sleep(d/2, stop)
+			a.logs.Resume()
+		})
 	case 9:
 		if s.rng.chance(0.5) {
 			w.tracef("reset connections %s-%s", a.name, b.name)
