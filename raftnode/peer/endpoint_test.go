@@ -324,6 +324,7 @@ func TestServeEndsEverything(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // the dialler may know of the connection before the handler runs
 		b.stop()
 		if !handlerEnded {
 			t.Error("handler still runs")
