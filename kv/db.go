@@ -97,7 +97,7 @@ func (d DB) live(at *place, key []byte) {
 	}
 }
 
-func (d DB) entry(r ds.Record) Entry { return Entry{r, d.now, d.s.lfu.Load()} }
+func (d DB) entry(p *partition, r ds.Record) Entry { return Entry{r, p, d.now, d.s.lfu.Load()} }
 
 // Lookup finds a key. A key whose time has passed is removed and not found.
 func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
@@ -109,7 +109,7 @@ func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
 		}
 		return Entry{}, false
 	}
-	e := d.entry(at.Record)
+	e := d.entry(at.part, at.Record)
 	if a&count != 0 {
 		at.part.counters.hits.Add(1)
 	}
@@ -137,14 +137,17 @@ func (d DB) put(at *place, key []byte, kind byte, expiry int64, size int, keep b
 		expiry = old
 	}
 	at.keys.countExpiry(old, expiry)
+	if !keep && isOwned(at.Kind()) {
+		at.dropObject()
+	}
 	return at.table.Resize(at.part.shard, &at.Place, kind, expiry, size, keep).Value()
 }
 
 // insert adds a key that is absent.
 func (d DB) insert(at *place, key []byte, kind byte, access uint32, expiry int64, size int) []byte {
 	shard := at.part.shard
-	if shard.Graves() {
-		shard.Reap(reapPerKey)
+	if shard.Graves() || at.part.members.Graves() {
+		at.part.reap(reapPerKey)
 	}
 	at.table = at.keys.makeTable(at.slot)
 	at.keys.n.Add(1)
@@ -172,7 +175,16 @@ func (at *place) unlink() {
 	at.table.Unlink(at.part.shard, &at.Place)
 }
 
+// release frees the record and what it stands for.
 func (at *place) release() {
+	if isOwned(at.Kind()) {
+		at.part.Release(at.Record)
+	}
+	at.releaseRecord()
+}
+
+// releaseRecord frees the record of a key whose object, if any, has moved.
+func (at *place) releaseRecord() {
 	at.table.Release(at.part.shard, &at.Place)
 	at.Place = ds.Place{}
 }
@@ -275,23 +287,38 @@ func (d DB) Move(key []byte, to DB, name []byte) bool {
 		d.changed(at.part, key)
 		return true
 	}
-	to.enter(name, at.Record, at.Access())
+	moved := to.enter(name, at.part, at.Record, at.Access(), true)
 	at = d.find(key) // entering may have moved it
 	at.unlink()
 	d.changed(at.part, key)
-	at.release()
+	if moved {
+		at.releaseRecord()
+	} else {
+		at.release()
+	}
 	to.changed(to.place(name).part, name)
 	return true
 }
 
 // enter makes name a copy of another key's record, replacing what has that name.
-func (d DB) enter(name []byte, r ds.Record, access uint32) {
+// With move, the record's object is taken over if it is in the same partition,
+// which is reported.
+func (d DB) enter(name []byte, from *partition, r ds.Record, access uint32, move bool) (moved bool) {
 	at := d.find(name)
 	if at.found() {
-		at.unlink()
-		at.release()
+		at.remove()
 	}
-	copy(d.insert(&at, name, r.Kind(), access, r.Expiry(), len(r.Value())), r.Value())
+	val := r.Value()
+	if isOwned(r.Kind()) {
+		if moved = move && from == at.part; !moved {
+			var handle [handleSize]byte
+			putHandle(handle[:], at.part.objects.add(from.object(r).clone(from, at.part)))
+			at.part.members.CountNodes()
+			val = handle[:]
+		}
+	}
+	copy(d.insert(&at, name, r.Kind(), access, r.Expiry(), len(val)), val)
+	return moved
 }
 
 // Copy makes name a copy of the key, with its expiry, replacing what has that
@@ -304,7 +331,7 @@ func (d DB) Copy(key []byte, to DB, name []byte) bool {
 		return false
 	}
 	if d.n != to.n || !bytes.Equal(key, name) {
-		to.enter(name, at.Record, newAccess(d.now, d.s.lfu.Load()))
+		to.enter(name, at.part, at.Record, newAccess(d.now, d.s.lfu.Load()), false)
 	}
 	to.changed(to.place(name).part, name)
 	return true

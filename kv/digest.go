@@ -3,6 +3,8 @@ package kv
 import (
 	"crypto/sha1"
 	"encoding/binary"
+
+	"conclave/kv/ds/packed"
 )
 
 // Digest is Redis's order-independent fingerprint of data (DEBUG DIGEST): equal
@@ -30,10 +32,36 @@ func (d *Digest) mixUint32(n uint32) {
 
 func (d *Digest) addEntry(e Entry) {
 	d.mixUint32(uint32(e.Type()))
-	var scratch [20]byte
-	d.mix(e.Bytes(scratch[:]))
+	if e.Type() == String {
+		var scratch [20]byte
+		d.mix(e.Bytes(scratch[:]))
+	} else {
+		d.addFlat(e.Type(), e.AppendFlat(nil))
+	}
 	if e.Expiry() != NoExpiry {
 		d.xor([]byte("!!expire!!"))
+	}
+}
+
+// addFlat adds the elements of a collection: in their order if it has one.
+func (d *Digest) addFlat(t Type, flat packed.List) {
+	var buf []byte
+	next := func(pos int) (text []byte, after int) {
+		v, after := flat.At(pos)
+		buf = v.Append(buf[:0])
+		return buf, after
+	}
+	for pos := 0; pos < len(flat); {
+		var text []byte
+		switch t {
+		case Hash:
+			var each Digest
+			text, pos = next(pos)
+			each.mix(text)
+			text, pos = next(pos)
+			each.mix(text)
+			d.xor(each[:])
+		}
 	}
 }
 

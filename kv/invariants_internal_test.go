@@ -33,6 +33,18 @@ func checkInvariants(t *testing.T, s *Store) {
 		if err := p.shard.Check(bytes); err != nil {
 			t.Errorf("partition %d: %v", i, err)
 		}
+		var objects int64
+		for _, o := range p.objects.all {
+			if o != nil {
+				objects += o.bytes()
+			}
+		}
+		if objects != p.members.Bytes() {
+			t.Errorf("partition %d: objects of %d bytes take %d", i, objects, p.members.Bytes())
+		}
+		if err := p.members.Check(objects - p.members.Nodes().Live()); err != nil {
+			t.Errorf("partition %d: objects: %v", i, err)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, vis
 		*buckets--
 		pos, more = t.Scan(p.shard, pos, func(r ds.Record) {
 			*found++
-			visit(d.entry(r))
+			visit(d.entry(p, r))
 		})
 	}
 	return pos, more
@@ -95,7 +95,7 @@ func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, vis
 func (d DB) EachInSlot(sl int, visit func(Entry) bool) {
 	p := &d.s.parts[sl%partitions]
 	if t := p.dbs[d.n].table(sl); t != nil {
-		t.Each(p.shard, func(r ds.Record) bool { return visit(d.entry(r)) })
+		t.Each(p.shard, func(r ds.Record) bool { return visit(d.entry(p, r)) })
 	}
 }
 
@@ -124,7 +124,7 @@ func (d DB) eachInPartition(i int, locked bool, visit func(Entry)) {
 	for j := range slotsPerPartition {
 		g.Table(j).Each(p.shard, func(r ds.Record) bool {
 			if !expired(r.Expiry(), d.now) {
-				visit(d.entry(r))
+				visit(d.entry(p, r))
 			}
 			return true
 		})

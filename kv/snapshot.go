@@ -38,6 +38,8 @@ type Saved struct {
 	kind   byte
 	access uint32
 	val    []byte
+
+	scratch []byte // of Flat
 }
 
 // Type is the kind of value.
@@ -149,7 +151,7 @@ func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved
 	if err = failed; err == nil {
 		var v Saved
 		err = n.s.space.Read(out, func(c *ds.Captured) error {
-			v = Saved{DB: c.Home, Slot: c.Table*partitions + i, Key: c.Key, Expiry: c.Expiry, kind: c.Kind, access: c.Access, val: c.Value}
+			v = Saved{scratch: v.scratch, DB: c.Home, Slot: c.Table*partitions + i, Key: c.Key, Expiry: c.Expiry, kind: c.Kind, access: c.Access, val: c.Value}
 			return visit(&v)
 		})
 	}

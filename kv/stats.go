@@ -86,7 +86,7 @@ func (s *Store) DBStats(db int) DBStats {
 func (s *Store) Bytes() int64 {
 	var n int64
 	for i := range s.parts {
-		n += s.parts[i].shard.Bytes()
+		n += s.parts[i].shard.Bytes() + s.parts[i].members.Bytes()
 	}
 	return n
 }
@@ -103,7 +103,7 @@ type Memory struct {
 func (s *Store) Memory() Memory {
 	m := Memory{Live: s.Bytes()}
 	for i := range s.parts {
-		m.Buried += s.parts[i].shard.Buried()
+		m.Buried += s.parts[i].shard.Buried() + s.parts[i].members.Buried()
 	}
 	m.Mapped, m.Unused = s.space.Mapped()
 	return m

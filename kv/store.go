@@ -32,6 +32,7 @@ type Store struct {
 	parts [partitions]partition
 	ndb   int
 
+	limits       limits
 	lfu          atomic.Bool
 	snapshotting atomic.Bool
 	activeExpire atomic.Bool
@@ -44,6 +45,9 @@ type partition struct {
 	// Guarded by mu, except for the counters inside.
 	dbs   []keys
 	shard *ds.Shard
+	// Of collections that are too large for a record.
+	objects objects
+	members members
 
 	watchMu  sync.Mutex // taken last, also without mu
 	watches  map[watchKey][]watcher
@@ -73,9 +77,12 @@ func New(c Config) *Store {
 	for i := range s.parts {
 		s.parts[i].dbs = make([]keys, c.Databases)
 		s.parts[i].shard = s.space.NewShard()
+		s.parts[i].shard.SetOwner(&s.parts[i])
+		s.parts[i].members.init(s.space)
 		s.parts[i].watches = map[watchKey][]watcher{}
 	}
 	s.activeExpire.Store(true)
+	s.SetLimits(DefaultLimits())
 	return s
 }
 
@@ -135,10 +142,10 @@ func (k *keys) forget(n, volatile int64) {
 }
 
 // drop gives up all keys. Most of their memory is freed later.
-func (k *keys) drop(shard *ds.Shard) {
+func (k *keys) drop(p *partition) {
 	if g := k.tables.Swap(nil); g != nil {
-		shard.Bury(g)
-		shard.Reap(reapAtOnce)
+		p.shard.Bury(g)
+		p.reap(reapAtOnce)
 	}
 	k.n.Store(0)
 	k.volatile.Store(0)

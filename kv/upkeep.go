@@ -53,15 +53,22 @@ func (s *Store) Compact(ctx context.Context) {
 func (s *Store) reap(ctx context.Context) {
 	for i := range s.parts {
 		p := &s.parts[i]
-		for p.shard.Buried() > 0 && ctx.Err() == nil {
+		for p.shard.Buried()+p.members.Buried() > 0 && ctx.Err() == nil {
 			p.mu.Lock()
-			more := p.shard.Reap(reapHold)
+			more := p.reap(reapHold)
 			p.mu.Unlock()
 			if !more {
 				break
 			}
 		}
 	}
+}
+
+// reap frees up to about n records of what has been given up, and reports whether
+// there is more.
+func (p *partition) reap(n int) (more bool) {
+	more = p.shard.Reap(n)
+	return p.members.Reap(n) || more
 }
 
 func (s *Store) trim(ctx context.Context) {

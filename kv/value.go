@@ -44,11 +44,22 @@ func (t Type) String() string {
 // Encoding is how a value is represented, in the terms of OBJECT ENCODING.
 type Encoding uint8
 
-// The encodings of strings; those of other types follow with them.
+// The encodings whose value is the bytes of a record.
 const (
 	Raw Encoding = iota
 	Int
 	Embstr
+	Listpack
+	Intset
+)
+
+// The encodings of collections that are too large for that: their kind has the
+// bit [ds.Owned].
+const (
+	Hashtable Encoding = ds.Owned>>4 + iota
+	Skiplist
+	Quicklist
+	StreamNodes
 )
 
 // String is the name that OBJECT ENCODING replies.
@@ -60,6 +71,18 @@ func (e Encoding) String() string {
 		return "int"
 	case Embstr:
 		return "embstr"
+	case Listpack:
+		return "listpack"
+	case Intset:
+		return "intset"
+	case Hashtable:
+		return "hashtable"
+	case Skiplist:
+		return "skiplist"
+	case Quicklist:
+		return "quicklist"
+	case StreamNodes:
+		return "stream"
 	}
 	return "unknown"
 }
@@ -131,9 +154,10 @@ func ParseInt(b []byte) (int64, bool) {
 // Entry is one key as found by a lookup. It is valid until the partition is
 // unlocked or the key is changed through the store.
 type Entry struct {
-	r   ds.Record
-	now int64
-	lfu bool
+	r    ds.Record
+	part *partition
+	now  int64
+	lfu  bool
 }
 
 // Key is the key's name, in the store's memory.
@@ -191,7 +215,13 @@ const tableShare = 10
 
 // Size is the memory that key and value take, in bytes, with their share of the
 // table.
-func (e Entry) Size() int64 { return int64(e.r.Size()) + tableShare }
+func (e Entry) Size() int64 {
+	n := int64(e.r.Size()) + tableShare
+	if isOwned(e.r.Kind()) {
+		n += e.part.object(e.r).bytes()
+	}
+	return n
+}
 
 // Shared reports whether Redis would share the value between keys: a small
 // integer, whose reference count it reports as 2147483647.

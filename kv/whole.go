@@ -33,7 +33,7 @@ func (s *Store) FlushDB(db int) int64 {
 		k := &p.dbs[db]
 		s.touchDB(p, db, db)
 		n += k.n.Load()
-		k.drop(p.shard)
+		k.drop(p)
 	}
 	s.parts[0].counters.dirty.Add(n)
 	return n
@@ -60,7 +60,7 @@ func (s *Store) FlushSlot(sl int) int64 {
 		count := int64(t.Len())
 		k.forget(count, int64(t.Expiring()))
 		p.shard.BuryTable(t)
-		p.shard.Reap(reapAtOnce)
+		p.reap(reapAtOnce)
 		p.counters.dirty.Add(count)
 		for _, key := range gone {
 			s.DB(db, 0).touchWatchers(p, key)

@@ -6,6 +6,7 @@ import (
 
 	"conclave/kv"
 	"conclave/kv/persist"
+	"conclave/kv/values"
 	"conclave/resp/command"
 )
 
@@ -36,32 +37,8 @@ func (h *handlers) dump(c *command.Ctx) {
 	c.Bulk(appendPayload(nil, e))
 }
 
-// appendPayload serialises a value. Each type of value has its case here and in
-// putValue.
-func appendPayload(b []byte, e kv.Entry) []byte {
-	var scratch [20]byte
-	return persist.AppendDump(b, persist.String(e.Bytes(scratch[:])))
-}
-
-// storable reports whether the store has the type of a value. Payloads of the
-// others are bad data to it.
-func storable(v persist.Value) bool {
-	switch v.(type) {
-	case persist.String:
-		return true
-	}
-	return false
-}
-
-// putValue makes the key hold what was restored, whatever it held before.
-func putValue(db kv.DB, key []byte, v persist.Value, expiry int64) bool {
-	switch v := v.(type) {
-	case persist.String:
-		db.SetString(key, v, expiry)
-		return true
-	}
-	return false
-}
+// appendPayload serialises a value.
+func appendPayload(b []byte, e kv.Entry) []byte { return persist.AppendDump(b, values.Of(e)) }
 
 // restoreOptions are the arguments of RESTORE behind the payload.
 type restoreOptions struct {
@@ -95,7 +72,7 @@ func (h *handlers) restore(c *command.Ctx) {
 	case errors.Is(err, persist.ErrChecksum):
 		c.Error("ERR DUMP payload version or checksum are wrong")
 		return
-	case err != nil || !storable(v):
+	case err != nil:
 		c.Error("ERR Bad data format")
 		return
 	}
@@ -113,7 +90,7 @@ func (h *handlers) restore(c *command.Ctx) {
 			return
 		}
 	}
-	if !putValue(db, key, v, expiry) {
+	if !values.Put(db, key, v, expiry) {
 		c.Error("ERR Bad data format")
 		return
 	}

@@ -76,21 +76,43 @@ func TestPayloadsBothWays(t *testing.T) {
 	}
 }
 
-func TestRestoreRefusesWhatIsNotAString(t *testing.T) {
-	l := newLocal(t, commands.Deps{})
-	r := startRedis(t, "payloads of other types from redis-server")
+// Collections travel both ways between redis-server and here, small and large.
+func TestCollectionsTravel(t *testing.T) {
+	store := kv.New(kv.Config{})
+	l := newLocal(t, commands.Deps{Store: store})
+	r := startRedis(t, "payloads of collections from and to redis-server")
 	if r == nil {
 		return
 	}
-	r.do("RPUSH", "list", "a", "b")
-	r.do("SADD", "set", "a", "b")
-	r.do("SADD", "ints", "1", "2")
-	r.do("ZADD", "zset", "1", "a")
-	r.do("HSET", "hash", "f", "v")
-	r.do("XADD", "stream", "*", "f", "v")
-	for _, key := range []string{"list", "set", "ints", "zset", "hash", "stream"} {
-		if got := l.do("RESTORE", key, "0", unquote(t, r.do("DUMP", key))); got != "(error) ERR Bad data format" {
-			t.Errorf("%s: %s", key, got)
+	var fields []string
+	for i := range 200 {
+		fields = append(fields, "field "+strconv.Itoa(i), strconv.Itoa(i))
+	}
+	made := map[string][]string{
+		"hash":  {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},
+		"large": append([]string{"HSET"}, fields...),
+	}
+	for key, m := range made {
+		cmd := append([]string{m[0], key}, m[1:]...)
+		r.do(cmd...)
+		l.do(cmd...)
+		theirs, ours := "from "+key, "to "+key
+		if got := l.do("RESTORE", theirs, "0", unquote(t, r.do("DUMP", key))); got != "OK" {
+			t.Errorf("%s from there: %s", key, got)
+		}
+		if got := r.do("RESTORE", ours, "0", unquote(t, l.do("DUMP", key))); got != "OK" {
+			t.Errorf("%s to there: %s", key, got)
+		}
+		here := func(key string) string {
+			return fmt.Sprintf("[%x]", commands.Debug{Store: store}.DigestValue(0, []byte(key), l.now))
+		}
+		want := r.do("DEBUG", "DIGEST-VALUE", key)
+		for where, got := range map[string]string{
+			"here": here(key), "from there": here(theirs), "to there": r.do("DEBUG", "DIGEST-VALUE", ours),
+		} {
+			if got != want {
+				t.Errorf("%s %s has digest %s, want %s", key, where, got, want)
+			}
 		}
 	}
 }

@@ -19,6 +19,8 @@ type Deps struct {
 	// Migrate carries keys to other servers. Its owner closes it. Nil means
 	// one of its own, over plain TCP.
 	Migrate *migrate.Pool
+	// Notifier is told of keyspace events; nil: nobody is.
+	Notifier command.Notifier
 }
 
 const defaultMaxBulk = 512 << 20
@@ -38,6 +40,7 @@ func Specs(d Deps) [][]command.Spec {
 		h.lcsSpecs(),
 		h.bitmapSpecs(),
 		h.hyperLogLogSpecs(),
+		h.hashSpecs(),
 		h.keySpecs(),
 		h.expirySpecs(),
 		h.objectSpecs(),

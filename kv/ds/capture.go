@@ -24,6 +24,7 @@ type capture struct {
 
 	discard bool
 	out     Output
+	flat    []byte // for emitOwned
 	pins    map[arena.Ref]*pin
 }
 
@@ -53,7 +54,11 @@ const outputPart = 32 << 10
 
 // reserve makes room for n bytes.
 func (o *Output) reserve(n int) {
-	if len(o.buf) == 0 || n <= cap(o.buf)-len(o.buf) {
+	switch {
+	case n <= cap(o.buf)-len(o.buf):
+		return
+	case len(o.buf) == 0:
+		o.buf = make([]byte, 0, n)
 		return
 	}
 	o.full, o.size = append(o.full, o.buf), o.size+len(o.buf)
@@ -192,7 +197,7 @@ func (s *Shard) Backlog() int { return s.capture.out.size + len(s.capture.out.bu
 // and unpinned.
 func (s *Shard) EndCapture() {
 	c := &s.capture
-	c.on, c.want, c.groups, c.out, c.pins = false, nil, nil, Output{}, nil
+	c.on, c.want, c.groups, c.out, c.pins, c.flat = false, nil, nil, Output{}, nil, nil
 }
 
 // see makes the table take note of a capture that has begun.
@@ -250,6 +255,10 @@ const (
 func (t *Table) emit(s *Shard, ref arena.Ref) {
 	c := &s.capture
 	r := s.record(ref)
+	if r.Kind()&Owned != 0 {
+		t.emitOwned(s, r)
+		return
+	}
 	b, mark := r.b, uint32(0)
 	if arena.IsRun(len(b)) {
 		_, end := r.keyAt()

@@ -97,6 +97,9 @@ func (t *Table) reapBucket(s *Shard) int {
 		if r.Expiry() != 0 {
 			t.expiring--
 		}
+		if r.Kind()&Owned != 0 {
+			s.owner.Release(r)
+		}
 		s.freeRecord(t, e.ref, len(r.b), r.b[1])
 	}
 	t.n.Store(t.n.Load() - int32(len(es)))

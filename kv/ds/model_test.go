@@ -61,11 +61,19 @@ func (m *model) byte() int {
 func runModel(t *testing.T, in []byte) {
 	sp := ds.NewSpace(ds.Options{})
 	m := &model{t: t, in: in, sp: sp, s: sp.NewShard(), g: ds.NewGroup(modelTables), want: map[modelKey]modelValue{}}
+	m.s.SetOwner(plain{})
 	for len(m.in) > 0 {
 		m.step()
 	}
 	m.finish()
 }
+
+// plain is the owner of records whose value stands for itself.
+type plain struct{}
+
+func (plain) Release(ds.Record) {}
+
+func (plain) Flatten(dst []byte, r ds.Record) []byte { return append(dst, r.Value()...) }
 
 func (m *model) fatalf(format string, args ...any) {
 	m.t.Helper()

@@ -55,16 +55,35 @@ type Shard struct {
 	buried       atomic.Int64
 	graves       []*Group
 	capture      capture
+	owner        Owner
+
+	// nodes is for what is no record and in no table: it is not compacted.
+	nodes    *arena.Heap
+	nodeLive atomic.Int64
 }
 
 // NewShard makes a shard.
 func (sp *Space) NewShard() *Shard {
-	return &Shard{sp: sp, cells: sp.cells.NewHeap(), lines: sp.lines.NewHeap()}
+	return &Shard{sp: sp, cells: sp.cells.NewHeap(), lines: sp.lines.NewHeap(), nodes: sp.cells.NewHeap()}
 }
 
-// Bytes is the memory that the shard's records and tables take. No lock is
+// Hash is the hash of a key in every table of the shard.
+func (s *Shard) Hash(key []byte) uint64 { return s.sp.Hash(key) }
+
+// Bytes is the memory that the shard's records, tables and nodes take. No lock is
 // needed.
-func (s *Shard) Bytes() int64 { return s.live.Load() }
+func (s *Shard) Bytes() int64 { return s.live.Load() + s.nodeLive.Load() }
+
+// Nodes is where memory comes from that the shard's tables know nothing of. Who
+// has used it calls CountNodes before the lock is given up.
+func (s *Shard) Nodes() *arena.Heap { return s.nodes }
+
+// CountNodes brings Bytes up to date with Nodes.
+func (s *Shard) CountNodes() {
+	if n := s.nodes.Live(); n != s.nodeLive.Load() {
+		s.nodeLive.Store(n)
+	}
+}
 
 // Buried is the memory in tables that have been given up but not freed yet. No
 // lock is needed.

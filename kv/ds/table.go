@@ -28,6 +28,9 @@ type Table struct {
 	dir directory
 }
 
+// Group is the group that the table belongs to.
+func (t *Table) Group() *Group { return t.group }
+
 // Len is the number of records. No lock is needed.
 func (t *Table) Len() int { return int(t.n.Load()) }
 
@@ -151,6 +154,13 @@ func (t *Table) put(s *Shard, line *bucket, tag byte, ref arena.Ref) {
 		line = s.line(next)
 	}
 }
+
+// Ref is where the record lies. It stays there until the record is resized or the
+// shard compacted.
+func (p *Place) Ref() arena.Ref { return p.ref }
+
+// RecordAt is the record at a place that [Place.Ref] returned.
+func (s *Shard) RecordAt(ref arena.Ref) Record { return s.record(ref) }
 
 // Unlink takes a record out of the table. Its bytes stay valid until Release,
 // before which the table must not be changed.

@@ -22,6 +22,10 @@ type Ctx struct {
 	InExec bool
 
 	table *Table
+
+	effects   [][][]byte
+	rewritten bool
+	wait      *Wait
 }
 
 // NewCtx prepares a context; the server and tests call it.

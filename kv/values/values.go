@@ -1,0 +1,67 @@
+package values
+
+import (
+	"conclave/kv"
+	"conclave/kv/ds/packed"
+	"conclave/kv/persist"
+)
+
+// Of is a key's value. It may share memory with the store: it is good as long as
+// the entry.
+func Of(e kv.Entry) persist.Value {
+	if e.Type() == kv.String {
+		return persist.String(e.Bytes(make([]byte, 0, 20)))
+	}
+	return fromFlat(e.Type(), e.AppendFlat(nil))
+}
+
+// OfSaved is a saved key's value, good until the visitor returns.
+func OfSaved(v *kv.Saved) persist.Value {
+	if v.Type() == kv.String {
+		return persist.String(v.Bytes(make([]byte, 0, 20)))
+	}
+	return fromFlat(v.Type(), v.Flat())
+}
+
+func fromFlat(t kv.Type, flat packed.List) persist.Value {
+	switch t {
+	case kv.Hash:
+		return hashOf(flat)
+	}
+	return nil
+}
+
+// Put makes the key hold a value, whatever it held before. It reports whether the
+// store has such values; without elements it has not.
+func Put(db kv.DB, key []byte, v persist.Value, expiry int64) bool {
+	switch v := v.(type) {
+	case persist.String:
+		db.SetString(key, v, expiry)
+		return true
+	case persist.Hash:
+		return putFlat(db, key, kv.Hash, flatHash(v), expiry)
+	}
+	return false
+}
+
+func putFlat(db kv.DB, key []byte, t kv.Type, flat packed.List, expiry int64) bool {
+	if len(flat) == 0 {
+		return false
+	}
+	db.SetFlat(key, t, flat, expiry)
+	return true
+}
+
+// texts are the entries of a flat form as bytes of their own.
+func texts(flat packed.List) [][]byte {
+	out := make([][]byte, 0, flat.Count())
+	buf := make([]byte, 0, 2*len(flat))
+	for pos := 0; pos < len(flat); {
+		var v packed.Value
+		v, pos = flat.At(pos)
+		from := len(buf)
+		buf = v.Append(buf)
+		out = append(out, buf[from:len(buf):len(buf)])
+	}
+	return out
+}

@@ -1,0 +1,35 @@
+package command
+
+// Effect of a call: what has to be run where the data are kept again, in an
+// append-only file or on a replica, so that they end up the same. It is the call
+// itself if it has changed anything, unless the handler says otherwise, because
+// the call depends on chance, on the clock, or on what blocks: SPOP is kept as
+// SREM, EXPIRE as PEXPIREAT, BLPOP as LPOP.
+
+// Rewrite says that the effect of the call is another call. What several calls of
+// Rewrite say belongs together, in that order. The arguments must stay what they
+// are until the handler has returned, and may lie in c.Args but not in the store.
+func (c *Ctx) Rewrite(args ...[]byte) {
+	c.rewritten = true
+	c.effects = append(c.effects, args)
+}
+
+// RewriteStrings is Rewrite of words.
+func (c *Ctx) RewriteStrings(args ...string) {
+	b := make([][]byte, len(args))
+	for i, a := range args {
+		b[i] = []byte(a)
+	}
+	c.Rewrite(b...)
+}
+
+// NoEffect says that the call changed nothing that has to be kept.
+func (c *Ctx) NoEffect() { c.rewritten = true }
+
+// TakeEffects returns what Rewrite said, and whether it, or NoEffect, said
+// anything; whoever ran the call asks once, before it runs another.
+func (c *Ctx) TakeEffects() (effects [][][]byte, rewritten bool) {
+	effects, rewritten = c.effects, c.rewritten
+	c.effects, c.rewritten = c.effects[:0], false
+	return effects, rewritten
+}
