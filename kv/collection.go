@@ -272,7 +272,7 @@ type Limits struct {
 // DefaultLimits are Redis's.
 func DefaultLimits() Limits {
 	return Limits{
-		HashEntries: 128, HashValue: 64,
+		HashEntries: 512, HashValue: 64,
 		SetEntries: 128, SetValue: 64, IntsetEntries: 512,
 		ZSetEntries: 128, ZSetValue: 64,
 		ListSize: -2, StreamBytes: 4096, StreamEntries: 100,

@@ -223,10 +223,24 @@ func (r *rooms) followConfig() {
 		r.store.SetLFU(lfuPolicy(c))
 		return nil
 	}, "maxmemory-policy")
+	r.store.SetLimits(encodingLimits(&r.cfg.Current().Encodings))
+	r.cfg.OnChange(func(_, c *config.Config) error {
+		r.store.SetLimits(encodingLimits(&c.Encodings))
+		return nil
+	}, config.EncodingDirectives()...)
 }
 
 func lfuPolicy(c *config.Config) bool {
 	return c.MaxMemoryPolicy == "allkeys-lfu" || c.MaxMemoryPolicy == "volatile-lfu"
+}
+
+func encodingLimits(e *config.Encodings) kv.Limits {
+	return kv.Limits{
+		HashEntries: e.HashMaxListpackEntries, HashValue: int(e.HashMaxListpackValue),
+		SetEntries: e.SetMaxListpackEntries, SetValue: int(e.SetMaxListpackValue), IntsetEntries: e.SetMaxIntsetEntries,
+		ZSetEntries: e.ZSetMaxListpackEntries, ZSetValue: int(e.ZSetMaxListpackValue),
+		ListSize: e.ListMaxListpackSize, StreamBytes: int(e.StreamNodeMaxBytes), StreamEntries: e.StreamNodeMaxEntries,
+	}
 }
 
 func limitsOf(c *config.Config) *server.Limits {

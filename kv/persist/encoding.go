@@ -29,7 +29,7 @@ func DefaultEncoding() Encoding {
 	return Encoding{
 		Version: Version, Compress: true,
 		ListMaxListpackSize:    -2,
-		HashMaxListpackEntries: 128, HashMaxListpackValue: 64,
+		HashMaxListpackEntries: 512, HashMaxListpackValue: 64,
 		SetMaxIntsetEntries:   512,
 		SetMaxListpackEntries: 128, SetMaxListpackValue: 64,
 		SortedSetMaxListpackEntries: 128, SortedSetMaxListpackValue: 64,

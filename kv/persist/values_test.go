@@ -224,8 +224,8 @@ func TestLayouts(t *testing.T) {
 		kind, versionIs byte
 	}{
 		{"list", persist.List(sized(1, 3)), 10, 18, 10},
-		{"hash of 128", hash(128, 64), 10, 16, 10},
-		{"hash of 129", hash(129, 64), 10, 4, 10},
+		{"hash of 512", hash(512, 64), 10, 16, 10},
+		{"hash of 513", hash(513, 64), 10, 4, 10},
 		{"long field", hash(1, 65), 10, 4, 10},
 		{"sorted set of 128", zset(128, 64), 10, 17, 10},
 		{"sorted set of 129", zset(129, 64), 10, 5, 10},

@@ -18,7 +18,6 @@ func absent(name string) (feature string, ok bool) {
 		{"renaming of commands", "rename-command"},
 		{"scripting", "lua-time-limit busy-reply-threshold"},
 		{"client-side caching", "tracking-table-max-keys"},
-		{"choosing encodings", "hash-max-listpack-entries hash-max-listpack-value hash-max-ziplist-entries hash-max-ziplist-value list-max-listpack-size list-max-ziplist-size list-compress-depth set-max-intset-entries set-max-listpack-entries set-max-listpack-value zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value stream-node-max-bytes stream-node-max-entries"},
 		{"active defragmentation", "active-defrag-cycle-max active-defrag-cycle-min active-defrag-ignore-bytes active-defrag-max-scan-fields active-defrag-threshold-lower active-defrag-threshold-upper"},
 		{"syslog", "syslog-facility syslog-ident"},
 		{"tuning of redis-server's memory and timers", "activerehashing dynamic-hz jemalloc-bg-thread disable-thp oom-score-adj-values maxmemory-eviction-tenacity"},

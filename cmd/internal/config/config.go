@@ -56,6 +56,7 @@ type Config struct {
 	LazyServerDel      bool
 	LazyUserDel        bool
 	LazyUserFlush      bool
+	Encodings          Encodings
 
 	// Observability.
 	SlowlogSlowerThan       int64 // microseconds; negative = off, 0 = every command
@@ -159,6 +160,7 @@ func Default() *Config {
 		LFUDecayTime:       1,
 		ActiveExpireEffort: 1,
 		HLLSparseMaxBytes:  3000,
+		Encodings:          defaultEncodings(),
 
 		SlowlogSlowerThan:  10000,
 		SlowlogMaxLen:      128,

@@ -10,6 +10,7 @@ func groups() []group {
 		{"General", generalRows()},
 		{"Access", accessRows()},
 		{"Memory and expiry", memoryRows()},
+		{"Encodings", encodingRows()},
 		{"Observability", observabilityRows()},
 		{"Cluster", clusterRows()},
 		{"Cluster: beyond Redis", consensusRows()},
