@@ -106,6 +106,7 @@ func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)
+			d.tell(d.s.events.missed, at.part, key)
 		}
 		return Entry{}, false
 	}
@@ -152,6 +153,7 @@ func (d DB) insert(at *place, key []byte, kind byte, access uint32, expiry int64
 	at.table = at.keys.makeTable(at.slot)
 	at.keys.n.Add(1)
 	at.keys.countExpiry(NoExpiry, expiry)
+	d.tell(d.s.events.added, at.part, key)
 	return at.table.Insert(shard, at.hash, key, kind, access, expiry, size).Value()
 }
 

@@ -39,6 +39,7 @@ type cycleStats struct {
 func (d DB) expire(at *place) {
 	at.unlink()
 	at.part.counters.expired.Add(1)
+	d.tell(d.s.events.expired, at.part, at.Key())
 	if at.part.watching.Load() != 0 {
 		d.touchWatchers(at.part, at.Key())
 	}

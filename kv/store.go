@@ -37,11 +37,13 @@ type Store struct {
 	snapshotting atomic.Bool
 	activeExpire atomic.Bool
 	cycle        cycleStats
+	events       events // set before the store is used
 }
 
 // partition is the unit of locking.
 type partition struct {
-	mu sync.Mutex
+	mu    sync.Mutex
+	index int
 	// Guarded by mu, except for the counters inside.
 	dbs   []keys
 	shard *ds.Shard
@@ -75,6 +77,7 @@ func New(c Config) *Store {
 	}
 	s := &Store{space: ds.NewSpace(ds.Options{HugePages: c.HugePages}), ndb: c.Databases}
 	for i := range s.parts {
+		s.parts[i].index = i
 		s.parts[i].dbs = make([]keys, c.Databases)
 		s.parts[i].shard = s.space.NewShard()
 		s.parts[i].shard.SetOwner(&s.parts[i])

@@ -191,6 +191,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	s := kv.New(kv.Config{})
 	key, val, out := []byte("some:key"), []byte("some value"), make([]byte, 0, 64)
 	set(s, string(key), string(val))
+	n := []byte("n")
 	mask := kv.MaskOf(key)
 	for name, f := range map[string]func(){
 		"get": func() {
@@ -198,7 +199,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 			out = e.AppendBytes(out[:0])
 		},
 		"overwrite": func() { s.DB(0, now).SetString(key, val, kv.NoExpiry) },
-		"count":     func() { s.DB(0, now).SetInt([]byte("n"), 12345) },
+		"count":     func() { s.DB(0, now).SetInt(n, 12345) },
 	} {
 		got := testing.AllocsPerRun(100, func() {
 			s.Lock(mask)

@@ -79,6 +79,7 @@ func (d DB) changed(p *partition, key []byte) {
 	if p.watching.Load() != 0 {
 		d.touchWatchers(p, key)
 	}
+	d.tell(d.s.events.changed, p, key)
 }
 
 func (d DB) touchWatchers(p *partition, key []byte) {

@@ -36,6 +36,7 @@ func (s *Store) FlushDB(db int) int64 {
 		k.drop(p)
 	}
 	s.parts[0].counters.dirty.Add(n)
+	s.tellFlushed(db)
 	return n
 }
 
@@ -51,7 +52,7 @@ func (s *Store) FlushSlot(sl int) int64 {
 			continue
 		}
 		var gone [][]byte
-		if p.watching.Load() != 0 {
+		if p.watching.Load() != 0 || len(s.events.changed) > 0 {
 			t.Each(p.shard, func(r ds.Record) bool {
 				gone = append(gone, bytes.Clone(r.Key()))
 				return true
@@ -63,7 +64,11 @@ func (s *Store) FlushSlot(sl int) int64 {
 		p.reap(reapAtOnce)
 		p.counters.dirty.Add(count)
 		for _, key := range gone {
-			s.DB(db, 0).touchWatchers(p, key)
+			d := s.DB(db, 0)
+			if p.watching.Load() != 0 {
+				d.touchWatchers(p, key)
+			}
+			d.tell(s.events.changed, p, key)
 		}
 		n += count
 	}
@@ -82,6 +87,8 @@ func (s *Store) SwapDB(a, b int) {
 		p.dbs[a].swap(&p.dbs[b])
 	}
 	s.parts[0].counters.dirty.Add(1)
+	s.tellFlushed(a)
+	s.tellFlushed(b)
 }
 
 func (k *keys) swap(o *keys) {
