@@ -80,18 +80,20 @@ func appendEntry(dst, val []byte) []byte {
 	if n, ok := integer(val); ok {
 		dst = appendInt(dst, n)
 	} else {
-		switch n := len(val); {
-		case n < tinyString:
-			dst = append(dst, byte(n))
-		case n <= math.MaxUint8:
-			dst = append(dst, string8, byte(n))
-		default:
-			dst = append(dst, string32)
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
-		}
-		dst = append(dst, val...)
+		dst = append(appendStringHead(dst, len(val)), val...)
 	}
 	return appendBack(dst, len(dst)-start)
+}
+
+// appendStringHead appends what stands before a string of n bytes.
+func appendStringHead(dst []byte, n int) []byte {
+	switch {
+	case n < tinyString:
+		return append(dst, byte(n))
+	case n <= math.MaxUint8:
+		return append(dst, string8, byte(n))
+	}
+	return binary.LittleEndian.AppendUint32(append(dst, string32), uint32(n))
 }
 
 func appendInt(dst []byte, n int64) []byte {
@@ -195,7 +197,7 @@ func (l List) Replace(pos int, val []byte) List {
 func (l List) Delete(pos, n int) List {
 	end := pos
 	for ; n > 0 && end < len(l); n-- {
-		_, end = l.At(end)
+		end = l.next(end)
 	}
 	return slices.Delete(l, pos, end)
 }
@@ -211,7 +213,7 @@ func (l List) splice(pos, end int, val []byte) List {
 // Count is the number of entries.
 func (l List) Count() (n int) {
 	for pos := 0; pos < len(l); n++ {
-		_, pos = l.At(pos)
+		pos = l.next(pos)
 	}
 	return n
 }
@@ -221,7 +223,7 @@ func (l List) Count() (n int) {
 func (l List) Seek(i int) (pos int, ok bool) {
 	if i >= 0 {
 		for ; i > 0 && pos < len(l); i-- {
-			_, pos = l.At(pos)
+			pos = l.next(pos)
 		}
 		return pos, pos < len(l)
 	}
@@ -237,20 +239,50 @@ func (l List) Seek(i int) (pos int, ok bool) {
 // Find is the position of the first entry at pos or behind that has the value,
 // looking at one in every 1+skip; ok is false if there is none.
 func (l List) Find(pos int, val []byte, skip int) (at int, ok bool) {
-	num, isInt := integer(val)
+	at, _, ok = l.Locate(pos, val, skip)
+	return at, ok
+}
+
+// Locate is Find, and says how many it has looked at before: all, if it finds
+// none.
+func (l List) Locate(pos int, val []byte, skip int) (at, before int, ok bool) {
+	// A value has one form only: entries are compared as bytes, first what stands
+	// before a string.
+	var scratch [16]byte
+	head := scratch[:0]
+	if n, isInt := integer(val); isInt {
+		head, val = appendInt(head, n), nil
+	} else {
+		head = appendStringHead(head, len(val))
+	}
+	tag, size := head[0], len(head)+len(val)
 	for pos < len(l) {
-		v, next := l.At(pos)
-		if v.Bytes != nil && !isInt && bytes.Equal(v.Bytes, val) || v.Bytes == nil && isInt && v.Int == num {
-			return pos, true
+		next := l.next(pos)
+		if l[pos] == tag && len(l)-pos > size && bytes.Equal(l[pos:pos+len(head)], head) && bytes.Equal(l[pos+len(head):pos+size], val) {
+			return pos, before, true
 		}
+		before++
 		for range skip {
 			if next < len(l) {
-				_, next = l.At(next)
+				next = l.next(next)
 			}
 		}
 		pos = next
 	}
-	return 0, false
+	return 0, before, false
+}
+
+// next is the position behind the entry at pos.
+func (l List) next(pos int) int {
+	tag := l[pos]
+	if tag < tinyString {
+		return pos + 2 + int(tag)
+	}
+	if tag < tinyInt {
+		return pos + 2
+	}
+	head, size := l.head(pos)
+	return pos + head + size + backSize(head+size)
 }
 
 // Valid reports whether the bytes are a list: every entry is complete and in its

@@ -157,3 +157,16 @@ func FuzzValid(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkFind(b *testing.B) {
+	var l packed.List
+	for i := range 512 {
+		l = l.Append(fmt.Appendf(nil, "field:%08d", i)).Append([]byte("value of the field"))
+	}
+	want := []byte("field:00000511")
+	for b.Loop() {
+		if _, ok := l.Find(0, want, 1); !ok {
+			b.Fatal("not found")
+		}
+	}
+}
