@@ -62,3 +62,46 @@ func (t *Table) Sample(s *Shard, random uint64, visit func(Record)) {
 		})
 	}
 }
+
+// fairChain is the longest chain whose records are drawn as often as others.
+const fairChain = 20
+
+// Random is a record of a table that isn't empty, drawn by random numbers: all
+// are equally likely, as long as their chains are not unusually long. Other
+// records aren't touched.
+func (t *Table) Random(s *Shard, random func() uint64) Place {
+	n := t.buckets.Load()
+	most := uint64(min(fairChain, t.Len()))
+	for {
+		r := random()
+		b, rest := bits.Mul64(r, uint64(n))
+		// The chains' places are numbered up to most: one that is empty is no draw.
+		i, _ := bits.Mul64(rest, most)
+		head := t.dir.line(s, uint32(b))
+		used := chainLen(s, head)
+		if i >= uint64(used) {
+			continue
+		}
+		if used > int(most) {
+			i = random() % uint64(used)
+		}
+		line := head
+		for ; i >= perLine; i -= perLine {
+			line = s.line(line.next())
+		}
+		ref := line.ref(int(i))
+		return Place{s.record(ref), ref, head, line, int(i)}
+	}
+}
+
+// chainLen is the number of records in the chain that begins with line.
+func chainLen(s *Shard, line *bucket) (n int) {
+	for {
+		n += line.used()
+		next := line.next()
+		if next == 0 {
+			return n
+		}
+		line = s.line(next)
+	}
+}
