@@ -119,6 +119,12 @@ func (s *Shard) holds(r arena.Ref, key []byte) (Record, bool) {
 // Insert adds a key that is absent and returns its record, whose value is to be
 // filled in.
 func (t *Table) Insert(s *Shard, hash uint64, key []byte, kind byte, access uint32, expiry int64, size int) Record {
+	_, r := t.InsertRef(s, hash, key, kind, access, expiry, size)
+	return r
+}
+
+// InsertRef is Insert that tells where the record lies, as [Place.Ref] does.
+func (t *Table) InsertRef(s *Shard, hash uint64, key []byte, kind byte, access uint32, expiry int64, size int) (arena.Ref, Record) {
 	t.see(s)
 	flags, total := shape(len(key), size, expiry != 0)
 	ref, r := s.allocRecord(t, total)
@@ -132,7 +138,7 @@ func (t *Table) Insert(s *Shard, hash uint64, key []byte, kind byte, access uint
 	if expiry != 0 {
 		t.expiring++
 	}
-	return r
+	return ref, r
 }
 
 // put adds an entry to the chain that begins with line.

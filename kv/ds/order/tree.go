@@ -2,6 +2,7 @@ package order
 
 import (
 	"cmp"
+	"sync/atomic"
 
 	"conclave/kv/ds/arena"
 )
@@ -10,20 +11,29 @@ import (
 type Forest struct {
 	h       *arena.Heap
 	compare func(a, b uint64) int
+	graves  []arena.Ref // nodes with all that is below them
+	buried  atomic.Int64
 }
 
 // NewForest makes a forest on a heap. compare orders what items of equal score
 // refer to; it is 0 only for equal references.
-func NewForest(h *arena.Heap, compare func(a, b uint64) int) *Forest { return &Forest{h, compare} }
+func NewForest(h *arena.Heap, compare func(a, b uint64) int) *Forest {
+	return &Forest{h: h, compare: compare}
+}
 
 // Tree is an ordered set of items. The zero value is empty.
 type Tree struct {
-	root arena.Ref
-	n    int
+	root  arena.Ref
+	n     int
+	bytes int64
 }
 
 // Len is the number of items.
 func (t *Tree) Len() int { return t.n }
+
+// Bytes is the memory that the tree takes. What it shares with copies is counted
+// in one of them.
+func (t *Tree) Bytes() int64 { return t.bytes }
 
 func (f *Forest) order(a, b Item) int {
 	if c := cmp.Compare(a.Score, b.Score); c != 0 {
@@ -63,15 +73,23 @@ func (f *Forest) branch(n node, it Item) int {
 
 // Insert adds an item and reports whether it was absent.
 func (f *Forest) Insert(t *Tree, it Item) bool {
+	if _, there := f.Rank(t, it); there {
+		return false
+	}
+	f.Add(t, it)
+	return true
+}
+
+// Add is Insert of an item that is known to be absent.
+func (f *Forest) Add(t *Tree, it Item) {
+	live := f.h.Live()
+	defer func() { t.bytes += f.h.Live() - live }()
 	if t.root == 0 {
 		n := f.alloc(true)
 		n.open(0)
 		n.setItem(0, it)
 		t.root, t.n = n.ref, 1
-		return true
-	}
-	if _, there := f.Rank(t, it); there {
-		return false
+		return
 	}
 	root, right, split := f.insert(t.root, it)
 	if split {
@@ -83,7 +101,6 @@ func (f *Forest) Insert(t *Tree, it Item) bool {
 	}
 	t.root = root.ref
 	t.n++
-	return true
 }
 
 // insert adds an absent item below ref, and returns the node in its place and,
@@ -181,6 +198,14 @@ func (f *Forest) Delete(t *Tree, it Item) bool {
 	if _, there := f.Rank(t, it); !there {
 		return false
 	}
+	f.Remove(t, it)
+	return true
+}
+
+// Remove is Delete of an item that is known to be there.
+func (f *Forest) Remove(t *Tree, it Item) {
+	live := f.h.Live()
+	defer func() { t.bytes += f.h.Live() - live }()
 	n := f.delete(t.root, it)
 	t.n--
 	for !n.leaf() && n.len() == 1 {
@@ -193,7 +218,6 @@ func (f *Forest) Delete(t *Tree, it Item) bool {
 		f.free(n)
 		t.root = 0
 	}
-	return true
 }
 
 func (f *Forest) delete(ref arena.Ref, it Item) node {
@@ -375,7 +399,7 @@ func (f *Forest) Copy(t *Tree) Tree {
 	if t.root != 0 {
 		f.share(t.root)
 	}
-	return *t
+	return Tree{root: t.root, n: t.n}
 }
 
 // Free empties a tree.

@@ -105,8 +105,14 @@ func (m *model) run(in []byte, scores int) {
 			m.trees = append(m.trees, m.f.Copy(&m.trees[i]))
 			m.want = append(m.want, slices.Clone(m.want[i]))
 		case op == 14 && len(m.trees) > 1 && n%4 == 0:
-			m.f.Free(&m.trees[i])
+			if n%8 == 0 {
+				m.f.Free(&m.trees[i])
+			} else {
+				m.f.Bury(&m.trees[i])
+			}
 			m.trees, m.want = slices.Delete(m.trees, i, i+1), slices.Delete(m.want, i, i+1)
+		case op == 15 && m.f.Graves():
+			m.f.Reap(1 + n%20)
 		default:
 			m.look(i, it, n)
 		}
@@ -119,7 +125,9 @@ func (m *model) run(in []byte, scores int) {
 		}
 		m.f.Free(&m.trees[i])
 	}
-	if m.h.Live() != 0 {
+	for m.f.Reap(10) {
+	}
+	if m.h.Live() != 0 || m.f.Buried() != 0 {
 		m.t.Fatalf("%d bytes left", m.h.Live())
 	}
 }
@@ -186,6 +194,33 @@ func TestTreesBecomeEmpty(t *testing.T) {
 		if m.h.Live() != 0 {
 			t.Errorf("%d bytes left", m.h.Live())
 		}
+	}
+}
+
+// A tree's memory is counted, and what is buried is freed in parts.
+func TestTreesAreBuried(t *testing.T) {
+	m := newModel(t)
+	for i := range 20_000 {
+		m.insert(0, order.Item{Score: float64(i * 7919 % 20_000), Ref: uint64(i)})
+	}
+	for i := range 5_000 {
+		m.delete(0, m.want[0][i*3%len(m.want[0])])
+	}
+	bytes := m.trees[0].Bytes()
+	if bytes != m.h.Live() || bytes == 0 {
+		t.Fatalf("%d bytes counted, %d taken", bytes, m.h.Live())
+	}
+	m.f.Bury(&m.trees[0])
+	if m.trees[0].Len() != 0 || m.f.Buried() != bytes {
+		t.Errorf("%d items, %d bytes buried, want 0, %d", m.trees[0].Len(), m.f.Buried(), bytes)
+	}
+	for steps := 0; m.f.Reap(7); steps++ {
+		if m.f.Buried() != m.h.Live() {
+			t.Fatalf("after %d steps %d bytes are buried, %d taken", steps, m.f.Buried(), m.h.Live())
+		}
+	}
+	if m.h.Live() != 0 || m.f.Buried() != 0 {
+		t.Errorf("%d bytes left, %d buried", m.h.Live(), m.f.Buried())
 	}
 }
 

@@ -184,6 +184,13 @@ func (l List) Before(pos int) int {
 // Append adds a value at the end.
 func (l List) Append(val []byte) List { return appendEntry(l, val) }
 
+// AppendInt adds an integer at the end.
+func (l List) AppendInt(n int64) List {
+	start := len(l)
+	l = appendInt(l, n)
+	return appendBack(l, len(l)-start)
+}
+
 // Insert adds a value before the entry at pos.
 func (l List) Insert(pos int, val []byte) List { return l.splice(pos, pos, val) }
 
