@@ -25,6 +25,7 @@ type Ctx struct {
 
 	effects   [][][]byte
 	rewritten bool
+	unkept    bool
 	wait      *Wait
 }
 

@@ -10,12 +10,18 @@ package command
 // Rewrite say belongs together, in that order. The arguments must stay what they
 // are until the handler has returned, and may lie in c.Args but not in the store.
 func (c *Ctx) Rewrite(args ...[]byte) {
+	if c.unkept {
+		return
+	}
 	c.rewritten = true
 	c.effects = append(c.effects, args)
 }
 
 // RewriteStrings is Rewrite of words.
 func (c *Ctx) RewriteStrings(args ...string) {
+	if c.unkept {
+		return
+	}
 	b := make([][]byte, len(args))
 	for i, a := range args {
 		b[i] = []byte(a)
@@ -25,6 +31,17 @@ func (c *Ctx) RewriteStrings(args ...string) {
 
 // NoEffect says that the call changed nothing that has to be kept.
 func (c *Ctx) NoEffect() { c.rewritten = true }
+
+// Keep says whether the effects are wanted; they are in a new context. Where they
+// are not, Rewrite does nothing.
+func (c *Ctx) Keep(on bool) {
+	c.unkept = !on
+	c.effects, c.rewritten = c.effects[:0], false
+}
+
+// Kept reports whether the effects are wanted: without that a handler can spare
+// itself the work of making them.
+func (c *Ctx) Kept() bool { return !c.unkept }
 
 // TakeEffects returns what Rewrite said, and whether it, or NoEffect, said
 // anything; whoever ran the call asks once, before it runs another.

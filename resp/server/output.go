@@ -12,6 +12,10 @@ const maxBacklog = 1 << 20
 // flush sends the replies that wait, after the router confirmed that they may
 // be. It reports whether the connection goes on.
 func (s *Session) flush() bool {
+	if !s.cleared && !s.awaitFeed() {
+		s.unconfirmed()
+		return false
+	}
 	if len(s.stamps) > 0 && !s.confirm() {
 		return false
 	}

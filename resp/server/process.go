@@ -77,6 +77,10 @@ func (s *Session) work() {
 
 // relieve sends output in the middle of a batch. It reports whether to go on.
 func (s *Session) relieve(n int) bool {
+	if s.inline && s.mustHold() {
+		s.stalled = true
+		return false
+	}
 	if s.overLimit(n) || !s.flush() {
 		return false
 	}
@@ -334,6 +338,10 @@ func (s *Session) perform(spec *command.Spec, args [][]byte) {
 	}
 	s.call.InExec = false
 	s.call.NowMs = s.clock.ms()
+	s.effects.held = mask
+	if detached {
+		s.effects.held = 0
+	}
 	s.invoke(spec, args)
 	if !detached {
 		s.srv.cfg.Keyspace.Unlock(mask)
@@ -345,7 +353,11 @@ func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 	c := s.call
 	c.Spec, c.Args = spec, args
 	mark := s.w.Len()
-	spec.Run(c)
+	if spec.Flags&(command.Write|command.MayReplicate) == 0 {
+		spec.Run(c)
+	} else {
+		s.run(c, spec.Run)
+	}
 	s.account(spec, args, mark, 1)
 }
 

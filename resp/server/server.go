@@ -18,6 +18,8 @@ type Config struct {
 	Keyspace command.Keyspace
 	// Router is nil outside cluster mode: then every slot is here.
 	Router command.Router
+	// Feed takes the effects of what is run; nil = nobody wants them.
+	Feed command.Feed
 	// Limits returns the limits in force; nil = DefaultLimits. Called often.
 	Limits func() *Limits
 	// Auth is nil if there is no password.
@@ -64,6 +66,7 @@ type Server struct {
 	urgent  []bool // by Spec.Index: runs at once inside MULTI
 	slow    []bool // by Spec.Index: may wait, or take long
 	toucher command.Toucher
+	counter command.ChangeCounter
 	// confirmer is the router, if it is one.
 	confirmer command.BatchConfirmer
 	loops     loops
@@ -107,6 +110,7 @@ func New(cfg Config) *Server {
 		sessions: map[uint64]*Session{},
 	}
 	s.toucher, _ = cfg.Keyspace.(command.Toucher)
+	s.counter, _ = cfg.Keyspace.(command.ChangeCounter)
 	s.confirmer, _ = cfg.Router.(command.BatchConfirmer)
 	s.stats.start = s.started
 	s.stats.Reset()

@@ -46,6 +46,7 @@ type Session struct {
 	clock    clock
 	limits   *Limits // read once per batch
 
+	effects effects
 	tx      transaction
 	watch   command.Watch
 	seen    [16]byte // the last command's name as it was sent,
@@ -61,6 +62,8 @@ type Session struct {
 	inline, leave bool
 	// stalled: requests are left undone until the client has read some output.
 	stalled bool
+	// cleared: the event loop has seen to it that the replies may leave.
+	cleared bool
 
 	// asking holds for the next command; fresh is set by the command that set
 	// it.

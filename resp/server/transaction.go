@@ -187,7 +187,10 @@ func (s *Session) execTransaction(spec *command.Spec, args [][]byte) {
 	default:
 		queue := s.tx.queue
 		s.unwatch()
+		s.effects.held = locked
+		s.openUnit()
 		s.runQueue(queue, locked)
+		s.closeUnit()
 		s.unlock(locked)
 		s.discard()
 	}
@@ -257,7 +260,9 @@ func (s *Session) runQueue(queue []queued, locked uint64) {
 		case c.keyed && refused != "":
 			s.rejectPlain(c.spec, refused)
 		case n > 0 || c.spec.Flags&(command.Detached|command.WholeStore) == command.Detached:
+			s.closeUnit()
 			s.unlock(locked)
+			s.effects.held = 0
 			if n > 0 {
 				s.runBatch(queue[i : i+n])
 			} else {
@@ -265,6 +270,8 @@ func (s *Session) runQueue(queue []queued, locked uint64) {
 				n = 1
 			}
 			refused = s.reenter(queue[i+n:], locked)
+			s.effects.held = locked
+			s.openUnit()
 			i += n
 			continue
 		default:
