@@ -38,6 +38,7 @@ type Store struct {
 	activeExpire atomic.Bool
 	cycle        cycleStats
 	events       events // set before the store is used
+	blocked      blocked
 }
 
 // partition is the unit of locking.
@@ -54,6 +55,7 @@ type partition struct {
 	watchMu  sync.Mutex // taken last, also without mu
 	watches  map[watchKey][]watcher
 	watching atomic.Int32 // number of entries in watches
+	blocking atomic.Int32 // number of keys that calls wait for
 
 	counters counters
 	_        [64]byte // keeps neighbours off this partition's cache lines
@@ -84,6 +86,8 @@ func New(c Config) *Store {
 		s.parts[i].members.init(s.space)
 		s.parts[i].watches = map[watchKey][]watcher{}
 	}
+	s.blocked.queues = map[watchKey]*waitQueue{}
+	s.Observe(s.waitObserver())
 	s.activeExpire.Store(true)
 	s.SetLimits(DefaultLimits())
 	return s

@@ -79,6 +79,9 @@ func (d DB) changed(p *partition, key []byte) {
 	if p.watching.Load() != 0 {
 		d.touchWatchers(p, key)
 	}
+	if p.blocking.Load() != 0 {
+		d.s.markReady(d.n, key)
+	}
 	d.tell(d.s.events.changed, p, key)
 }
 

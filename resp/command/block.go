@@ -12,6 +12,9 @@ type Wait struct {
 	// Args are a copy of the call's: it must not refer to those that the handler
 	// saw.
 	Retry func(c *Ctx, key []byte) bool
+	// Removal says that the removal of a key may end the wait as well
+	// (XREADGROUP). Otherwise Retry isn't called while the key is absent.
+	Removal bool
 	// TimedOut writes the reply if the wait ends by itself; nil means a null
 	// array.
 	TimedOut func(c *Ctx)
