@@ -144,7 +144,7 @@ func (o *openConns) each(visit func(*conn)) {
 
 // drain lets every connection finish its batch, then ends those that didn't.
 func (o *openConns) drain(conns *sync.WaitGroup) {
-	o.each(func(c *conn) { c.nc.SetReadDeadline(time.Now()) })
+	o.each(func(c *conn) { c.leaveOff() })
 	done := make(chan struct{})
 	go func() {
 		conns.Wait()
@@ -165,8 +165,12 @@ func (o *openConns) drain(conns *sync.WaitGroup) {
 func (s *Server) housekeep(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
-	for {
+	waits := time.NewTicker(recheckPeriod)
+	defer waits.Stop()
+	for turn := 0; ; turn++ {
 		select {
+		case <-waits.C:
+			s.recheck(turn)
 		case now := <-t.C:
 			s.stats.sample(now)
 			s.dropIdle(now)
@@ -184,7 +188,7 @@ func (s *Server) dropIdle(now time.Time) {
 		return
 	}
 	for _, x := range s.Sessions() {
-		if !x.busy.Load() && !x.Monitoring() && now.Sub(x.LastActive()) > limit {
+		if !x.busy.Load() && !x.Monitoring() && !x.Blocked() && now.Sub(x.LastActive()) > limit {
 			s.log.Debug("closing idle client", "client", x.id)
 			x.Kill()
 		}

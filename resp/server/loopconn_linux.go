@@ -52,12 +52,15 @@ func (c *loopConn) ready(events uint32) {
 		c.lost = c.loop.poll.remove(c.fd) == nil
 		c.session.Kill() // ends what it waits for
 		return
+	case c.session.parked() && events&(hangup|syscall.EPOLLRDHUP) != 0:
+		c.doom() // its input is not read meanwhile: it would be reported again
+		return
 	}
 	if events&(syscall.EPOLLOUT|hangup) != 0 {
 		c.drain()
 	}
 	if events&(syscall.EPOLLIN|hangup) != 0 && !c.beside && !c.ending && !c.doomed {
-		if s := c.session; !s.stalled && !s.leave {
+		if s := c.session; !s.stalled && !s.leave && !s.parked() {
 			c.read()
 		}
 	}
@@ -165,9 +168,15 @@ func (c *loopConn) attend() {
 	case !c.beside && c.session.killed.Load():
 		c.doom()
 	default:
+		if s := c.session; !c.beside && !c.ending && s.parked() && s.wait.over.Load() {
+			c.work()
+		}
 		c.drain()
 	}
 }
+
+// wake implements waker.
+func (c *loopConn) wake() { c.attention() }
 
 // drain sends what is kept, as far as it goes.
 func (c *loopConn) drain() {
@@ -193,7 +202,11 @@ func (c *loopConn) rearm() {
 	} else if len(c.loop.waiting) > 0 {
 		delete(c.loop.waiting, c)
 	}
-	if !c.beside && !c.ending && !c.session.stalled {
+	switch {
+	case c.beside || c.ending || c.session.stalled:
+	case c.session.parked():
+		want |= syscall.EPOLLRDHUP
+	default:
 		want |= syscall.EPOLLIN
 	}
 	c.watch(want)

@@ -48,7 +48,10 @@ func (s *Session) begin(now time.Time) {
 // to end, if the client doesn't read its replies (stalled), or if a command
 // can't run here (leave).
 func (s *Session) work() {
-	for !s.closing && !s.killed.Load() {
+	if s.wait != nil && !s.resume() {
+		return
+	}
+	for s.wait == nil && !s.closing && !s.killed.Load() {
 		if s.ahead == 0 {
 			s.prepare()
 		}
@@ -184,8 +187,14 @@ func (s *Session) execute(args [][]byte) {
 			s.perform(spec, args)
 		}
 	}
-	if !s.leave {
+	if s.leave {
+		return
+	}
+	if s.wait == nil {
 		s.afterCommand(mark)
+	}
+	if s.srv.ready.Load() != 0 {
+		s.srv.ServeReady()
 	}
 }
 
@@ -358,13 +367,26 @@ func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 	} else {
 		s.run(c, spec.Run)
 	}
+	if w := c.TakeWait(); w != nil && s.block(w, spec, args) {
+		return
+	}
 	s.account(spec, args, mark, 1)
 }
 
 // account counts a call that began at the clock's last reading and has just
 // ended.
 func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
-	took := s.clock.lap()
+	s.settle(spec, args, mark, calls, s.clock.lap())
+	if s.srv.monitors.n.Load() != 0 {
+		s.srv.feedMonitors(s, spec, args, s.clock.time())
+	}
+	if len(s.redact) > 0 {
+		s.redact = s.redact[:0]
+	}
+}
+
+// settle is account for a call that has been shown to monitors.
+func (s *Session) settle(spec *command.Spec, args [][]byte, mark, calls int, took time.Duration) {
 	if s.proto.Load() != int32(s.w.Proto()) {
 		s.proto.Store(int32(s.w.Proto()))
 	}
@@ -376,12 +398,6 @@ func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
 	s.tally.add(spec, took, failed, calls)
 	s.ran += int64(calls)
 	s.srv.observe(s, spec, args, took)
-	if s.srv.monitors.n.Load() != 0 {
-		s.srv.feedMonitors(s, spec, args, s.clock.time())
-	}
-	if len(s.redact) > 0 {
-		s.redact = s.redact[:0]
-	}
 }
 
 // replyCode is the first word of an error reply.

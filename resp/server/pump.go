@@ -2,7 +2,10 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -13,6 +16,8 @@ type conn struct {
 	srv     *Server
 	nc      net.Conn
 	session *Session
+
+	stopping atomic.Bool // no input is taken any more
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {
@@ -51,6 +56,9 @@ func descriptor(nc net.Conn) int {
 	return fd
 }
 
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
 // pump runs until the connection ends.
 func (c *conn) pump() {
 	defer c.session.Close()
@@ -63,10 +71,28 @@ func (c *conn) pump() {
 				return
 			}
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) { // wake or leaveOff
+			c.nc.SetReadDeadline(time.Time{})
+			if c.stopping.Load() || !c.session.Process() {
+				return
+			}
+			continue
+		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// wake implements waker: it interrupts the read.
+func (c *conn) wake() {
+	c.nc.SetReadDeadline(longAgo)
+}
+
+// leaveOff ends the connection after the batch it is in.
+func (c *conn) leaveOff() {
+	c.stopping.Store(true)
+	c.nc.SetReadDeadline(longAgo)
 }
 
 // writeChunk is how much must get through within the idle timeout.

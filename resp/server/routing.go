@@ -141,10 +141,12 @@ func (s *Session) stamp() {
 
 // missing counts the distinct keys of the call under way, and those that are
 // absent.
-func (s *Session) missing() (missing, distinct int) {
+func (s *Session) missing() (missing, distinct int) { return s.countMissing(s.subjects) }
+
+func (s *Session) countMissing(subjects [][]byte) (missing, distinct int) {
 	now := time.Now().UnixMilli()
-	for i, k := range s.subjects {
-		if i > 0 && seenBefore(s.subjects[:i], k) {
+	for i, k := range subjects {
+		if i > 0 && seenBefore(subjects[:i], k) {
 			continue
 		}
 		distinct++

@@ -67,6 +67,10 @@ type Server struct {
 	slow    []bool // by Spec.Index: may wait, or take long
 	toucher command.Toucher
 	counter command.ChangeCounter
+	// waitList is the keyspace, if it is one, and ready its count.
+	waitList command.WaitList
+	ready    *atomic.Int64
+	waits    waits
 	// confirmer is the router, if it is one.
 	confirmer command.BatchConfirmer
 	loops     loops
@@ -111,6 +115,10 @@ func New(cfg Config) *Server {
 	}
 	s.toucher, _ = cfg.Keyspace.(command.Toucher)
 	s.counter, _ = cfg.Keyspace.(command.ChangeCounter)
+	s.ready = new(atomic.Int64)
+	if s.waitList, _ = cfg.Keyspace.(command.WaitList); s.waitList != nil {
+		s.ready = s.waitList.Ready()
+	}
 	s.confirmer, _ = cfg.Router.(command.BatchConfirmer)
 	s.stats.start = s.started
 	s.stats.Reset()

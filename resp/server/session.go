@@ -62,6 +62,8 @@ type Session struct {
 	inline, leave bool
 	// stalled: requests are left undone until the client has read some output.
 	stalled bool
+	wait    *wait // a call that waits; no other runs meanwhile
+	waker   waker // out, if it is one
 	// cleared: the event loop has seen to it that the replies may leave.
 	cleared bool
 
@@ -116,6 +118,7 @@ func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 		x.worker = newWorker(s)
 		x.pushes.init()
 	}
+	x.waker, _ = out.(waker)
 	x.call = command.NewCtx(s.table, x, &x.w)
 	x.query.Missing = x.missing
 	x.clock.set(x.born)
@@ -136,6 +139,9 @@ func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 func (s *Session) Close() {
 	s.killed.Store(true)
 	s.endContext()
+	if s.wait != nil {
+		s.wait.end(abandoned, "")
+	}
 	s.discard()
 	s.tally.flush()
 	s.StopMonitor()
