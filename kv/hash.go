@@ -8,6 +8,9 @@ import (
 	"conclave/kv/ds/packed"
 )
 
+// flatMax is the size in bytes beyond which no limit keeps a value flat.
+const flatMax = 1 << 30
+
 // HashKey is a key that holds a hash, or none yet. It is good until the partition
 // is unlocked; whoever changes it ends with Commit.
 type HashKey struct {
@@ -63,9 +66,10 @@ func (h *HashKey) Set(field, val []byte) (added bool) {
 	o := h.object()
 	if o == nil {
 		list := h.at.flat()
-		pos, there := list.Find(0, field, 1)
+		pos, fields, there := list.Locate(0, field, 1)
 		switch {
-		case len(field) > l.HashValue || len(val) > l.HashValue, !there && list.Count()/2 >= l.HashEntries:
+		case len(field) > l.HashValue || len(val) > l.HashValue, !there && fields >= l.HashEntries,
+			len(list)+len(field)+len(val) > flatMax:
 			o = h.grow()
 		case there:
 			_, pos = list.At(pos)
@@ -147,7 +151,7 @@ func (h *HashKey) Scan(cursor uint64, n int, visit func(field, val packed.Value)
 // Random is a random field of a hash that is there.
 func (h *HashKey) Random() (field, val packed.Value) {
 	if o := h.object(); o != nil {
-		r := random(o.t, h.at.part.members.Shard)
+		r := o.t.Random(h.at.part.members.Shard, rand.Uint64)
 		return packed.Value{Bytes: r.Key()}, packed.Value{Bytes: r.Value()}
 	}
 	list := h.at.flat()
@@ -155,6 +159,25 @@ func (h *HashKey) Random() (field, val packed.Value) {
 	field, pos = list.At(pos)
 	val, _ = list.At(pos)
 	return field, val
+}
+
+// Sample calls visit for n different fields drawn by chance, or for all if there
+// are no more. visit must not change the hash.
+func (h *HashKey) Sample(n int, visit func(field, val packed.Value)) {
+	if o := h.object(); o != nil {
+		sample(o.t, h.at.part.members.Shard, n, func(r ds.Record) {
+			visit(packed.Value{Bytes: r.Key()}, packed.Value{Bytes: r.Value()})
+		})
+		return
+	}
+	size := h.Len()
+	s := selection{min(n, size), size}
+	h.Each(func(field, val packed.Value) bool {
+		if s.take() {
+			visit(field, val)
+		}
+		return s.want > 0
+	})
 }
 
 // Commit ends a change: a hash without fields is removed, and who watches the key
@@ -192,9 +215,9 @@ func (d DB) buildHash(at *place, key []byte, flat packed.List) {
 	for pos := 0; pos < len(flat) && small; n++ {
 		var v packed.Value
 		v, pos = flat.At(pos)
-		small = n < 2*l.HashEntries && len(v.Bytes) <= l.HashValue
+		small = n/2 < l.HashEntries && v.Len() <= l.HashValue
 	}
-	if small {
+	if small && len(flat) <= flatMax {
 		d.setFlat(at, key, kind(Hash, Listpack), flat)
 		return
 	}

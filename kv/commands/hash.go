@@ -13,23 +13,57 @@ func (h *handlers) hashSpecs() []command.Spec {
 		fast  = command.Fast
 		acl   = command.CatHash
 	)
+	access := keySpec(command.RO | command.Access)
+	unordered := []string{"nondeterministic_output_order"}
 	return []command.Spec{
 		{Name: "hdel", Arity: -3, Flags: command.Write | fast, ACL: acl, Keys: keySpec(command.RW | command.Delete),
 			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the number of fields", Args: "key field [field ...]",
 			Doc: "Deletes fields and their values from a hash. Deletes the hash if no fields remain.", Run: h.hdel},
-		{Name: "hget", Arity: 3, Flags: read | fast, ACL: acl, Keys: keySpec(command.RO | command.Access),
+		{Name: "hexists", Arity: 3, Flags: read | fast, ACL: acl, Keys: keySpec(command.RO),
+			Group: "hash", Since: "2.0.0", Cost: "O(1)", Args: "key field",
+			Doc: "Determines whether a field exists in a hash.", Run: h.hexists},
+		{Name: "hget", Arity: 3, Flags: read | fast, ACL: acl, Keys: access,
 			Group: "hash", Since: "2.0.0", Cost: "O(1)", Args: "key field",
 			Doc: "Returns the value of a field of a hash.", Run: h.hget},
-		{Name: "hgetall", Arity: 2, Flags: read, ACL: acl, Keys: keySpec(command.RO | command.Access),
+		{Name: "hgetall", Arity: 2, Flags: read, ACL: acl, Keys: access, Tips: unordered,
 			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the size of the hash", Args: "key",
-			Tips: []string{"nondeterministic_output_order"},
-			Doc:  "Returns all fields and values of a hash.", Run: h.hgetall},
+			Doc: "Returns all fields and values of a hash.", Run: h.hgetall},
+		{Name: "hincrby", Arity: 4, Flags: write | fast, ACL: acl, Keys: keySpec(command.RW | command.Access | command.Update),
+			Group: "hash", Since: "2.0.0", Cost: "O(1)", Args: "key field increment",
+			Doc: "Increments the integer value of a field of a hash by a number. Uses 0 as initial value if the field doesn't exist.", Run: h.hincrby},
+		{Name: "hincrbyfloat", Arity: 4, Flags: write | fast, ACL: acl, Keys: keySpec(command.RW | command.Access | command.Update),
+			Group: "hash", Since: "2.6.0", Cost: "O(1)", Args: "key field increment",
+			Doc: "Increments the floating point value of a field of a hash by a number. Uses 0 as initial value if the field doesn't exist.", Run: h.hincrbyfloat},
+		{Name: "hkeys", Arity: 2, Flags: read, ACL: acl, Keys: access, Tips: unordered,
+			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the size of the hash", Args: "key",
+			Doc: "Returns all fields of a hash.", Run: h.hkeys},
 		{Name: "hlen", Arity: 2, Flags: read | fast, ACL: acl, Keys: keySpec(command.RO),
 			Group: "hash", Since: "2.0.0", Cost: "O(1)", Args: "key",
 			Doc: "Returns the number of fields of a hash.", Run: h.hlen},
+		{Name: "hmget", Arity: -3, Flags: read | fast, ACL: acl, Keys: access,
+			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the number of fields", Args: "key field [field ...]",
+			Doc: "Returns the values of some fields of a hash.", Run: h.hmget},
+		{Name: "hmset", Arity: -4, Flags: write | fast, ACL: acl, Keys: keySpec(command.RW | command.Update),
+			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the number of fields", Args: "key field value [field value ...]",
+			Doc: "Sets the values of fields of a hash. HSET does the same, and says how many are new.", Run: h.hset},
+		{Name: "hrandfield", Arity: -2, Flags: read, ACL: acl, Keys: access, Tips: []string{"nondeterministic_output"},
+			Group: "hash", Since: "6.2.0", Cost: "O(N) where N is the number of fields returned", Args: "key [count [WITHVALUES]]",
+			Doc: "Returns one or more random fields of a hash.", Run: h.hrandfield},
+		{Name: "hscan", Arity: -3, Flags: read, ACL: acl, Keys: access, Tips: []string{"nondeterministic_output"},
+			Group: "hash", Since: "2.8.0", Cost: "O(1) for every call, O(N) for a complete iteration", Args: "key cursor [MATCH pattern] [COUNT count]",
+			Doc: "Iterates over fields and values of a hash.", Run: h.hscan},
 		{Name: "hset", Arity: -4, Flags: write | fast, ACL: acl, Keys: keySpec(command.RW | command.Update),
 			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the number of fields", Args: "key field value [field value ...]",
 			Doc: "Sets the values of fields of a hash. Creates the key if it doesn't exist.", Run: h.hset},
+		{Name: "hsetnx", Arity: 4, Flags: write | fast, ACL: acl, Keys: keySpec(command.RW | command.Insert),
+			Group: "hash", Since: "2.0.0", Cost: "O(1)", Args: "key field value",
+			Doc: "Sets the value of a field of a hash only if the field doesn't exist.", Run: h.hsetnx},
+		{Name: "hstrlen", Arity: 3, Flags: read | fast, ACL: acl, Keys: keySpec(command.RO),
+			Group: "hash", Since: "3.2.0", Cost: "O(1)", Args: "key field",
+			Doc: "Returns the length of the value of a field of a hash.", Run: h.hstrlen},
+		{Name: "hvals", Arity: 2, Flags: read, ACL: acl, Keys: access, Tips: unordered,
+			Group: "hash", Since: "2.0.0", Cost: "O(N) where N is the size of the hash", Args: "key",
+			Doc: "Returns all values of a hash.", Run: h.hvals},
 	}
 }
 
@@ -42,6 +76,7 @@ func (h *handlers) hash(c *command.Ctx, a kv.Access) (k kv.HashKey, ok bool) {
 	return k, ok
 }
 
+// hset is also HMSET, which doesn't count.
 func (h *handlers) hset(c *command.Ctx) {
 	if len(c.Args)%2 != 0 {
 		c.Error("ERR wrong number of arguments for '" + c.Spec.Name + "' command")
@@ -59,18 +94,74 @@ func (h *handlers) hset(c *command.Ctx) {
 	}
 	k.Commit()
 	h.notify(c, command.NotifyHash, "hset", c.Arg(1))
-	c.Int(added)
+	if c.Spec.Name == "hmset" {
+		c.OK()
+	} else {
+		c.Int(added)
+	}
+}
+
+func (h *handlers) hsetnx(c *command.Ctx) {
+	k, ok := h.hash(c, kv.ForWrite)
+	if !ok {
+		return
+	}
+	if _, there := k.Get(c.Arg(2)); there {
+		c.Int(0)
+		return
+	}
+	k.Set(c.Arg(2), c.Arg(3))
+	k.Commit()
+	h.notify(c, command.NotifyHash, "hset", c.Arg(1))
+	c.Int(1)
 }
 
 func (h *handlers) hget(c *command.Ctx) {
+	if k, ok := h.hash(c, reading(c)); ok {
+		replyField(c, &k, c.Arg(2))
+	}
+}
+
+func (h *handlers) hmget(c *command.Ctx) {
+	k, ok := h.hash(c, reading(c))
+	if !ok {
+		return
+	}
+	c.Array(len(c.Args) - 2)
+	for _, field := range c.Args[2:] {
+		replyField(c, &k, field)
+	}
+}
+
+func replyField(c *command.Ctx, k *kv.HashKey, field []byte) {
+	if v, ok := k.Get(field); ok {
+		bulkValue(c, v)
+	} else {
+		c.Null()
+	}
+}
+
+func (h *handlers) hexists(c *command.Ctx) {
+	k, ok := h.hash(c, reading(c))
+	if !ok {
+		return
+	}
+	if _, ok := k.Get(c.Arg(2)); ok {
+		c.Int(1)
+	} else {
+		c.Int(0)
+	}
+}
+
+func (h *handlers) hstrlen(c *command.Ctx) {
 	k, ok := h.hash(c, reading(c))
 	if !ok {
 		return
 	}
 	if v, ok := k.Get(c.Arg(2)); ok {
-		bulkValue(c, v)
+		c.Int(int64(v.Len()))
 	} else {
-		c.Null()
+		c.Int(0)
 	}
 }
 
@@ -112,4 +203,52 @@ func (h *handlers) hgetall(c *command.Ctx) {
 		bulkValue(c, val)
 		return true
 	})
+}
+
+func (h *handlers) hkeys(c *command.Ctx) {
+	if k, ok := h.hash(c, reading(c)); ok {
+		c.Array(k.Len())
+		k.Each(func(field, _ packed.Value) bool {
+			bulkValue(c, field)
+			return true
+		})
+	}
+}
+
+func (h *handlers) hvals(c *command.Ctx) {
+	if k, ok := h.hash(c, reading(c)); ok {
+		c.Array(k.Len())
+		k.Each(func(_, val packed.Value) bool {
+			bulkValue(c, val)
+			return true
+		})
+	}
+}
+
+func (h *handlers) hscan(c *command.Ctx) {
+	cursor, ok := parseCursor(c.Arg(2))
+	if !ok {
+		c.Error("ERR invalid cursor")
+		return
+	}
+	k, ok := h.hash(c, reading(c))
+	if !ok {
+		return
+	}
+	if !k.Exists() {
+		replyScan(c, 0, scanned{})
+		return
+	}
+	o, ok := parseElementScan(c)
+	if !ok {
+		return
+	}
+	var out scanned
+	next := k.Scan(cursor, int(o.count), func(field, val packed.Value) {
+		if o.matches(field, &out) {
+			out.value(field)
+			out.value(val)
+		}
+	})
+	replyScan(c, next, out)
 }

@@ -25,6 +25,21 @@ func (v Value) Append(dst []byte) []byte {
 	return strconv.AppendInt(dst, v.Int, 10)
 }
 
+// Len is the number of bytes that Append appends.
+func (v Value) Len() int {
+	if v.Bytes != nil {
+		return len(v.Bytes)
+	}
+	n, u := 1, uint64(v.Int)
+	if v.Int < 0 {
+		n, u = 2, -u
+	}
+	for ; u > 9; u /= 10 {
+		n++
+	}
+	return n
+}
+
 // Equal reports whether the value is that of b.
 func (v Value) Equal(b []byte) bool {
 	if v.Bytes != nil {

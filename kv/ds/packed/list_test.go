@@ -48,7 +48,7 @@ func TestValuesComeBack(t *testing.T) {
 		if got := entries(l); len(got) != 1 || got[0] != tc.val {
 			t.Errorf("%.20q came back as %.20q", tc.val, got)
 		}
-		if v, _ := l.At(0); !v.Equal([]byte(tc.val)) || v.Equal([]byte(tc.val+"x")) {
+		if v, _ := l.At(0); v.Len() != len(tc.val) || !v.Equal([]byte(tc.val)) || v.Equal([]byte(tc.val+"x")) {
 			t.Errorf("%.20q isn't equal to itself, or to another", tc.val)
 		}
 	}
