@@ -79,6 +79,27 @@ func (m *members) init(sp *ds.Space) {
 	m.trees = order.NewForest(m.Nodes(), m.compareKeys)
 }
 
+// Bytes is the memory that the objects take. No lock is needed.
+func (m *members) Bytes() int64 { return m.Shard.Bytes() - m.trees.Buried() }
+
+// Buried is the memory of objects that have been given up but not freed yet. No
+// lock is needed.
+func (m *members) Buried() int64 { return m.Shard.Buried() + m.trees.Buried() }
+
+// Graves reports whether there is something to reap.
+func (m *members) Graves() bool { return m.Shard.Graves() || m.trees.Graves() }
+
+// Reap frees up to about n records and nodes of objects that have been given up,
+// and reports whether there are more.
+func (m *members) Reap(n int) (more bool) {
+	more = m.Shard.Reap(n)
+	if m.trees.Graves() {
+		more = m.trees.Reap(n) || more
+		m.CountNodes()
+	}
+	return more
+}
+
 // compareKeys orders records by their keys.
 func (m *members) compareKeys(a, b uint64) int {
 	if a == b {
@@ -242,6 +263,8 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 	switch t {
 	case Hash:
 		d.buildHash(at, key, flat)
+	case ZSet:
+		d.buildZSet(at, key, flat)
 	default:
 		panic(fmt.Sprintf("kv: no collection of type %v", t))
 	}

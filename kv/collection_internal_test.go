@@ -31,6 +31,7 @@ type plain interface {
 func plainTypes() map[Type]func() plain {
 	return map[Type]func() plain{
 		Hash: func() plain { return plainHash{} },
+		ZSet: func() plain { return plainZSet{} },
 	}
 }
 

@@ -61,6 +61,15 @@ func (d *Digest) addFlat(t Type, flat packed.List) {
 			text, pos = next(pos)
 			each.mix(text)
 			d.xor(each[:])
+		case ZSet:
+			var each Digest
+			text, pos = next(pos)
+			each.mix(text)
+			var v packed.Value
+			v, pos = flat.At(pos)
+			buf = AppendScoreDigits(buf[:0], ScoreOf(v))
+			each.mix(buf)
+			d.xor(each[:])
 		}
 	}
 }
