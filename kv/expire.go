@@ -120,7 +120,7 @@ func (s *Store) noteStale(seen, gone int) {
 // and removes those whose time has passed. Large tables are looked at in parts.
 func (s *Store) expireSample(pi, db int, nowMs int64) (seen, gone int) {
 	p := &s.parts[pi]
-	p.mu.Lock()
+	p.lock()
 	defer p.mu.Unlock()
 	d, k := s.DB(db, nowMs), &p.dbs[db]
 	g := k.tables.Load()

@@ -71,7 +71,7 @@ func (d DB) scanSlot(sl int, pos uint64, o ScanOptions, found, buckets *int, vis
 		return 0, false
 	}
 	if !o.Locked {
-		p.mu.Lock()
+		p.lock()
 		defer p.mu.Unlock()
 	}
 	t := k.table(sl) // the table may have been flushed away meanwhile

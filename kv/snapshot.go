@@ -132,7 +132,7 @@ func (n *Snapshot) Walk(ctx context.Context, visit func(*Saved) error) (err erro
 func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved) error) (more bool, err error) {
 	p := &n.s.parts[i]
 	p.shard.CaptureAhead()
-	p.mu.Lock()
+	p.lock()
 	if failed != nil {
 		p.shard.Discard()
 	}
@@ -156,7 +156,7 @@ func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved
 		})
 	}
 
-	p.mu.Lock()
+	p.lock()
 	p.shard.Unpin(out)
 	if !more {
 		p.shard.EndCapture()

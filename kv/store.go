@@ -45,6 +45,9 @@ type Store struct {
 type partition struct {
 	mu    sync.Mutex
 	index int
+	// held is closed when the call ends that has the partition without its lock;
+	// nil as a rule. Set under mu by that call, see hold.go.
+	held chan struct{}
 	// Guarded by mu, except for the counters inside.
 	dbs   []keys
 	shard *ds.Shard
@@ -101,14 +104,19 @@ func (s *Store) Databases() int { return s.ndb }
 // Lock locks the partitions in the mask, in ascending order.
 func (s *Store) Lock(mask uint64) {
 	for ; mask != 0; mask &= mask - 1 {
-		s.parts[bits.TrailingZeros64(mask)].mu.Lock()
+		s.parts[bits.TrailingZeros64(mask)].lock()
 	}
 }
 
 // Unlock unlocks the partitions in the mask.
 func (s *Store) Unlock(mask uint64) {
 	for ; mask != 0; mask &= mask - 1 {
-		s.parts[bits.TrailingZeros64(mask)].mu.Unlock()
+		p := &s.parts[bits.TrailingZeros64(mask)]
+		if p.held != nil {
+			p.release()
+			continue
+		}
+		p.mu.Unlock()
 	}
 }
 

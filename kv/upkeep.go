@@ -54,7 +54,7 @@ func (s *Store) reap(ctx context.Context) {
 	for i := range s.parts {
 		p := &s.parts[i]
 		for p.shard.Buried()+p.members.Buried() > 0 && ctx.Err() == nil {
-			p.mu.Lock()
+			p.lock()
 			more := p.reap(reapHold)
 			p.mu.Unlock()
 			if !more {
