@@ -263,6 +263,8 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 	switch t {
 	case Hash:
 		d.buildHash(at, key, flat)
+	case Set:
+		d.buildSet(at, key, flat)
 	case ZSet:
 		d.buildZSet(at, key, flat)
 	default:
@@ -272,6 +274,9 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 
 // flatCount is the number of elements of a flat value.
 func flatCount(k byte, val []byte) int {
+	if encodingOf(k) == Intset {
+		return intset(val).count()
+	}
 	n := packed.List(val).Count()
 	if typeOf(k) == Hash || typeOf(k) == ZSet {
 		return n / 2
@@ -280,7 +285,12 @@ func flatCount(k byte, val []byte) int {
 }
 
 // appendFlat appends the flat form of a value that is not owned.
-func appendFlat(dst []byte, _ byte, val []byte) []byte { return append(dst, val...) }
+func appendFlat(dst []byte, k byte, val []byte) []byte {
+	if encodingOf(k) == Intset {
+		return intset(val).appendList(dst)
+	}
+	return append(dst, val...)
+}
 
 // Limits say how large collections may become before they are objects; Redis's
 // directives of the same names.

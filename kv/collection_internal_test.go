@@ -31,13 +31,14 @@ type plain interface {
 func plainTypes() map[Type]func() plain {
 	return map[Type]func() plain{
 		Hash: func() plain { return plainHash{} },
+		Set:  func() plain { return plainSet{} },
 		ZSet: func() plain { return plainZSet{} },
 	}
 }
 
 // sortGroups says how many entries of a flat form belong together where their
 // order means nothing; 0: the order matters.
-var sortGroups = map[Type]int{Hash: 2}
+var sortGroups = map[Type]int{Set: 1, Hash: 2}
 
 type plains struct {
 	*testing.T

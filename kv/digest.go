@@ -54,6 +54,9 @@ func (d *Digest) addFlat(t Type, flat packed.List) {
 	for pos := 0; pos < len(flat); {
 		var text []byte
 		switch t {
+		case Set:
+			text, pos = next(pos)
+			d.xor(text)
 		case Hash:
 			var each Digest
 			text, pos = next(pos)
