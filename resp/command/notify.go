@@ -17,7 +17,82 @@ const (
 	NotifyMiss                      // m: not part of A
 	NotifyNew                       // n: not part of A
 	NotifyModule                    // d
+
+	NotifyKeyspace // K: events are told by channels named after the key
+	NotifyKeyevent // E: events are told by channels named after the event
 )
+
+// NotifyAll is what A stands for.
+const NotifyAll = NotifyGeneric | NotifyString | NotifyList | NotifySet | NotifyHash | NotifyZSet | NotifyStream |
+	NotifyExpired | NotifyEvicted | NotifyModule
+
+// classLetters are in the order in which Redis prints them: those that A stands
+// for, and behind them the others.
+const classLetters = "g$lshzxetdnKEm"
+
+func classOf(letter byte) (Class, bool) {
+	switch letter {
+	case 'A':
+		return NotifyAll, true
+	case 'g':
+		return NotifyGeneric, true
+	case '$':
+		return NotifyString, true
+	case 'l':
+		return NotifyList, true
+	case 's':
+		return NotifySet, true
+	case 'h':
+		return NotifyHash, true
+	case 'z':
+		return NotifyZSet, true
+	case 't':
+		return NotifyStream, true
+	case 'x':
+		return NotifyExpired, true
+	case 'e':
+		return NotifyEvicted, true
+	case 'm':
+		return NotifyMiss, true
+	case 'n':
+		return NotifyNew, true
+	case 'd':
+		return NotifyModule, true
+	case 'K':
+		return NotifyKeyspace, true
+	case 'E':
+		return NotifyKeyevent, true
+	}
+	return 0, false
+}
+
+// ParseClasses reads the letters of notify-keyspace-events; ok is false if there
+// is one that means nothing.
+func ParseClasses(s string) (c Class, ok bool) {
+	for i := range len(s) {
+		one, ok := classOf(s[i])
+		if !ok {
+			return 0, false
+		}
+		c |= one
+	}
+	return c, true
+}
+
+// String is what ParseClasses reads, as Redis prints it.
+func (c Class) String() string {
+	var b []byte
+	if c&NotifyAll == NotifyAll {
+		b = append(b, 'A')
+	}
+	for i := range len(classLetters) {
+		one, _ := classOf(classLetters[i])
+		if c&one != 0 && (one&NotifyAll == 0 || len(b) == 0 || b[0] != 'A') {
+			b = append(b, classLetters[i])
+		}
+	}
+	return string(b)
+}
 
 // Notifier is told of keyspace events. The key's partition is locked; the
 // arguments are good until it returns.

@@ -16,6 +16,8 @@ type Limits struct {
 	OutputReplica OutputLimit
 	OutputPubSub  OutputLimit
 
+	TrackingKeys int // tracking-table-max-keys; 0 = no limit
+
 	// ProtectedMode refuses connections that aren't local while there is no
 	// password.
 	ProtectedMode bool
@@ -43,6 +45,7 @@ func DefaultLimits() *Limits {
 		MaxQuery:          1 << 30,
 		OutputReplica:     OutputLimit{Hard: 256 << 20, Soft: 64 << 20, SoftFor: time.Minute},
 		OutputPubSub:      OutputLimit{Hard: 32 << 20, Soft: 8 << 20, SoftFor: time.Minute},
+		TrackingKeys:      1_000_000,
 		ProtectedMode:     true,
 		SlowlogSlowerThan: 10 * time.Millisecond,
 		SlowlogMaxLen:     128,

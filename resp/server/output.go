@@ -1,7 +1,5 @@
 package server
 
-import "sync"
-
 // keepOutput is the largest output buffer a session keeps between batches.
 const keepOutput = 2 * flushAt
 
@@ -12,6 +10,12 @@ const maxBacklog = 1 << 20
 // flush sends the replies that wait, after the router confirmed that they may
 // be. It reports whether the connection goes on.
 func (s *Session) flush() bool {
+	ok := s.flushReplies()
+	s.releasePushes()
+	return ok
+}
+
+func (s *Session) flushReplies() bool {
 	if !s.cleared && !s.awaitFeed() {
 		s.unconfirmed()
 		return false
@@ -78,10 +82,18 @@ func (s *Session) unconfirmed() {
 	s.Kill()
 }
 
+// outputLimit is that of the session's class.
+func (s *Session) outputLimit() *OutputLimit {
+	if s.pushable && s.Subscribed() {
+		return &s.limits.OutputPubSub
+	}
+	return &s.limits.OutputNormal
+}
+
 // overLimit ends a connection whose output, n bytes in the session and what the
 // socket hasn't taken yet, is beyond the limits of its class.
 func (s *Session) overLimit(n int) bool {
-	limit := &s.limits.OutputNormal
+	limit := s.outputLimit()
 	kept := 0
 	if s.front != nil {
 		kept = s.front.backlog()
@@ -111,114 +123,9 @@ func (s *Session) cutOff(n int64) {
 // mustWait reports whether the client must read before more of its requests
 // are run. One whose class has a hard limit runs into that instead.
 func (s *Session) mustWait() bool {
-	if s.front == nil || s.limits.OutputNormal.Hard > 0 {
+	limit := s.outputLimit()
+	if s.front == nil || limit.Hard > 0 {
 		return false
 	}
-	return s.front.backlog() > maxBacklog+int(s.limits.OutputNormal.Soft)
-}
-
-// pushes is output that doesn't answer a request. One goroutine per session
-// sends it, started with the first push.
-type pushes struct {
-	mu      sync.Mutex
-	buf     []byte
-	started bool
-	stopped bool
-	wake    chan struct{}
-	done    sync.WaitGroup
-}
-
-func (p *pushes) init() { p.wake = make(chan struct{}, 1) }
-
-func (p *pushes) size() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return int64(len(p.buf))
-}
-
-func (p *pushes) stop() {
-	p.mu.Lock()
-	p.stopped = true
-	p.mu.Unlock()
-	p.done.Wait()
-}
-
-// maxPush bounds what may wait for a client whose class has no limit.
-const maxPush = 32 << 20
-
-// Push queues bytes to be sent between replies. It never blocks; a client that
-// doesn't keep up is disconnected. Any goroutine may call it.
-func (s *Session) Push(b []byte, limit OutputLimit) {
-	if limit.Hard <= 0 {
-		limit.Hard = maxPush
-	}
-	if s.front != nil {
-		s.front.push(b, limit)
-		return
-	}
-	p := &s.pushes
-	p.mu.Lock()
-	if p.stopped {
-		p.mu.Unlock()
-		return
-	}
-	if !p.started {
-		p.started = true
-		p.done.Go(s.sendPushes)
-	}
-	over := int64(len(p.buf)+len(b)) > limit.Hard
-	if !over {
-		p.buf = append(p.buf, b...)
-	}
-	p.mu.Unlock()
-	if over {
-		s.notKeepingUp()
-		return
-	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-// notKeepingUp ends a connection over what was pushed to it. Any goroutine may
-// call it.
-func (s *Session) notKeepingUp() {
-	s.srv.stats.outputLimit.Add(1)
-	s.srv.failures.warn(s.srv.log, "client disconnected: it doesn't keep up", "client", s.id, "addr", s.peer.Addr)
-	s.Kill()
-}
-
-// sendPushes runs until the session ends.
-func (s *Session) sendPushes() {
-	p := &s.pushes
-	ended := s.Context().Done()
-	var spare []byte
-	for {
-		select {
-		case <-p.wake:
-		case <-ended:
-			return
-		}
-		p.mu.Lock()
-		b := p.buf
-		p.buf = spare[:0]
-		p.mu.Unlock()
-		if len(b) == 0 {
-			spare = b
-			continue
-		}
-		s.outMu.Lock()
-		_, err := s.out.Write(b)
-		s.outMu.Unlock()
-		s.bytesOut.Add(int64(len(b)))
-		s.srv.stats.bytesOut.Add(int64(len(b)))
-		if err != nil {
-			s.Kill()
-			return
-		}
-		if spare = b; cap(spare) > keepOutput {
-			spare = nil
-		}
-	}
+	return s.front.backlog() > maxBacklog+int(limit.Soft)
 }

@@ -193,6 +193,9 @@ func (s *Session) execute(args [][]byte) {
 	if s.wait == nil {
 		s.afterCommand(mark)
 	}
+	if s.pushable {
+		s.takePushes()
+	}
 	if s.srv.ready.Load() != 0 {
 		s.srv.ServeReady()
 	}
@@ -234,7 +237,7 @@ func (s *Session) refusal(spec *command.Spec, args [][]byte) string {
 	if spec.Run == nil || !spec.ArityOK(len(args)) {
 		return wrongArity(spec)
 	}
-	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() {
+	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() || s.pushable {
 		return s.forbidden(spec)
 	}
 	return ""
@@ -251,6 +254,8 @@ func (s *Session) forbidden(spec *command.Spec) string {
 		return "NOAUTH Authentication required."
 	case s.tx.open && spec.Is(command.NoMulti):
 		return "ERR Command not allowed inside a transaction"
+	case s.pushable && s.w.Proto() == 2 && !s.srv.hub.allowed[spec.Index()] && s.Subscribed():
+		return "ERR Can't execute '" + spec.FullName() + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 	}
 	return ""
 }
@@ -361,11 +366,15 @@ func (s *Session) perform(spec *command.Spec, args [][]byte) {
 func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 	c := s.call
 	c.Spec, c.Args = spec, args
+	tracked := s.prepareTracking()
 	mark := s.w.Len()
 	if spec.Flags&(command.Write|command.MayReplicate) == 0 {
 		spec.Run(c)
 	} else {
 		s.run(c, spec.Run)
+	}
+	if tracked {
+		s.remember(spec, args)
 	}
 	if w := c.TakeWait(); w != nil && s.block(w, spec, args) {
 		return
@@ -420,6 +429,7 @@ func (s *Session) afterCommand(mark int) {
 	} else if s.asking && !s.tx.open {
 		s.asking = false
 	}
+	s.settleTracking()
 	if s.replyOff {
 		s.w.Truncate(mark)
 	} else if s.replySkip > 0 {

@@ -80,6 +80,9 @@ type Server struct {
 	nextID   atomic.Uint64
 	pause    pause
 	monitors monitors
+	hub      hub
+	tracking tracking
+	events   atomic.Uint32 // command.Class: the keyspace events that are told
 	slowlog  Slowlog
 	latency  Latency
 	stats    Stats
@@ -136,9 +139,10 @@ func (s *Server) Use(t *command.Table) {
 			s.urgent[spec.Index()] = true
 		}
 	}
+	s.hub.use(t)
 	s.slow = make([]bool, len(t.All()))
 	for i, spec := range t.All() {
-		keyless := len(spec.Keys) == 0 && spec.Flags&command.Fast == 0
+		keyless := len(spec.Keys) == 0 && spec.Flags&(command.Fast|command.PubSub) == 0
 		s.slow[i] = spec != s.exec && (keyless || spec.Flags&command.Detached != 0 || spec.Batch != nil)
 	}
 	s.stats.use(t)

@@ -74,6 +74,9 @@ type Session struct {
 	replySkip           int // replies still to be dropped, the current one included
 	closing             bool
 	monitorNext         bool // MONITOR begins once its reply is on its way
+	// pushable: the session may be sent what answers no request, behind its
+	// replies; holding: it is held back now, see pushes.
+	pushable, holding bool
 
 	// For everybody.
 	db        atomic.Int32
@@ -108,6 +111,8 @@ type Session struct {
 
 	outMu  sync.Mutex // held while writing to out
 	pushes pushes
+	subs   subscriptions
+	track  tracker
 }
 
 // NewSession registers a connection. out takes the replies; closing it must
@@ -145,6 +150,8 @@ func (s *Session) Close() {
 	s.discard()
 	s.tally.flush()
 	s.StopMonitor()
+	s.dropSubscriptions()
+	s.StopTracking()
 	s.pushes.stop()
 	s.srv.mu.Lock()
 	delete(s.srv.sessions, s.id)
@@ -388,7 +395,7 @@ func (s *Session) QueryBuffer() (used, size int64) { return s.inputLen.Load(), s
 func (s *Session) OutputBuffer() (used, size int64) {
 	n := s.pushes.size()
 	if s.front != nil {
-		n = int64(s.front.backlog())
+		n += int64(s.front.backlog())
 	}
 	return n, s.outputCap.Load() + n
 }
@@ -426,6 +433,9 @@ func (s *Session) SetReplyMode(m ReplyMode) {
 func (s *Session) ResetState() {
 	s.discard()
 	s.StopMonitor()
+	s.dropSubscriptions()
+	s.StopTracking()
+	s.takePushes()
 	s.SetDB(0)
 	s.asking, s.askingFresh = false, false
 	s.readOnly.Store(false)
