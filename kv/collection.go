@@ -263,6 +263,8 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 	switch t {
 	case Hash:
 		d.buildHash(at, key, flat)
+	case Stream:
+		d.buildStream(at, key, flat)
 	case Set:
 		d.buildSet(at, key, flat)
 	case ZSet:

@@ -30,9 +30,10 @@ type plain interface {
 // plainTypes makes empty ones.
 func plainTypes() map[Type]func() plain {
 	return map[Type]func() plain{
-		Hash: func() plain { return plainHash{} },
-		Set:  func() plain { return plainSet{} },
-		ZSet: func() plain { return plainZSet{} },
+		Hash:   func() plain { return plainHash{} },
+		Stream: func() plain { return &plainStream{} },
+		Set:    func() plain { return plainSet{} },
+		ZSet:   func() plain { return plainZSet{} },
 	}
 }
 

@@ -45,6 +45,10 @@ func (d *Digest) addEntry(e Entry) {
 
 // addFlat adds the elements of a collection: in their order if it has one.
 func (d *Digest) addFlat(t Type, flat packed.List) {
+	if t == Stream {
+		d.addStream(flat)
+		return
+	}
 	var buf []byte
 	next := func(pos int) (text []byte, after int) {
 		v, after := flat.At(pos)

@@ -27,6 +27,8 @@ func fromFlat(t kv.Type, flat packed.List) persist.Value {
 	switch t {
 	case kv.Hash:
 		return hashOf(flat)
+	case kv.Stream:
+		return streamOf(flat)
 	case kv.Set:
 		return setOf(flat)
 	case kv.ZSet:
@@ -44,6 +46,8 @@ func Put(db kv.DB, key []byte, v persist.Value, expiry int64) bool {
 		return true
 	case persist.Hash:
 		return putFlat(db, key, kv.Hash, flatHash(v), expiry)
+	case *persist.Stream:
+		return putFlat(db, key, kv.Stream, flatStream(v), expiry)
 	case persist.Set:
 		return putFlat(db, key, kv.Set, flatSet(v), expiry)
 	case persist.SortedSet:

@@ -1,6 +1,10 @@
 package btree
 
-import "conclave/kv/ds/arena"
+import (
+	"encoding/binary"
+
+	"conclave/kv/ds/arena"
+)
 
 // Forest is where trees take their nodes from. It is a small value.
 type Forest struct {
@@ -297,4 +301,23 @@ func (f Forest) drop(t *Tree, n node) {
 		}
 	}
 	f.free(t, n)
+}
+
+// StoredSize is the size of a stored tree, in bytes.
+const StoredSize = 24
+
+// Store writes the tree to a place of its own, from where Stored takes it again.
+func (t *Tree) Store(b []byte) {
+	binary.LittleEndian.PutUint64(b, uint64(t.root))
+	binary.LittleEndian.PutUint64(b[8:], uint64(t.n))
+	binary.LittleEndian.PutUint64(b[16:], uint64(t.bytes))
+}
+
+// Stored is a tree that has been stored.
+func Stored(b []byte) Tree {
+	return Tree{
+		root:  arena.Ref(binary.LittleEndian.Uint64(b)),
+		n:     int(binary.LittleEndian.Uint64(b[8:])),
+		bytes: int64(binary.LittleEndian.Uint64(b[16:])),
+	}
 }
