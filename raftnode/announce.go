@@ -171,17 +171,28 @@ func (n *Node) SaveConfig() error {
 func (n *Node) savePeers(st *fsm.State) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.g == nil || st.ClusterID() != n.g.cluster || n.meta.Membership.ClusterID != n.g.cluster {
+	if n.g == nil || n.meta.Membership.ClusterID != n.g.cluster {
 		return
+	}
+	if next := n.meta.Clone().Membership; notePeers(&next, st) {
+		n.saveMetaLocked(func(m *metadata) { m.Membership = next }) // a failed save has stopped the node
+	}
+}
+
+// notePeers puts the addresses of a state into the record of a membership and
+// reports whether that changed it. A state from before those that are there
+// changes nothing: a log that replays begins with a founder that knows nobody.
+func notePeers(ms *store.Membership, st *fsm.State) bool {
+	recovery := st.RecoveryEpoch()
+	if recovery < ms.Recovery || recovery == ms.Recovery && st.Index() < ms.PeersIndex || st.ClusterID() != ms.ClusterID {
+		return false
 	}
 	peers := toPeers(peersOf(st))
-	if slices.Equal(peers, n.meta.Membership.Peers) && n.meta.Membership.Recovery == st.RecoveryEpoch() {
-		return
+	if slices.Equal(peers, ms.Peers) && recovery == ms.Recovery {
+		return false
 	}
-	n.saveMetaLocked(func(m *metadata) { // a failed save has stopped the node
-		m.Membership.Peers = peers
-		m.Membership.Recovery = st.RecoveryEpoch()
-	})
+	ms.Peers, ms.PeersIndex, ms.Recovery = peers, st.Index(), recovery
+	return true
 }
 
 // The RPC methods. Names never change meaning.

@@ -164,3 +164,32 @@ func TestThreeNodesMeetAndMoveSlots(t *testing.T) {
 		t.Fatal("second FORGET:", err)
 	}
 }
+
+// A leader that asks a node to vote may have taken its vote away before the
+// node knows. Were the old Raft directory named then, it would be counted as a
+// voter while the node puts it aside: with another voter gone, nobody could
+// ever be elected.
+func TestAskedToVoteNamesNoRecordedGeneration(t *testing.T) {
+	m := startMember(t, freePorts(t, 1)[0], store.NewMemory())
+	<-m.Ready()
+	for _, c := range []struct{ recorded, want uint64 }{
+		{0, 1}, // runs already, and nobody noted it
+		{1, 2},
+		{1, 2}, // the same question again
+		{2, 3},
+		{9, 10}, // the cluster remembers more than this directory
+	} {
+		got, err := m.AskToVote(t.Context(), c.recorded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := m.mem.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != c.want || rec.Membership.Generation != got || rec.Generation < got {
+			t.Errorf("with generation %d recorded: %d, and on disk %d of %d; want %d",
+				c.recorded, got, rec.Membership.Generation, rec.Generation, c.want)
+		}
+	}
+}

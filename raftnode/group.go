@@ -435,9 +435,9 @@ func (g *group) becomeObserver(v *voterRaft) {
 	g.voter = nil
 	g.mu.Unlock()
 	n.log.Info("no voter any more: following as an observer", "generation", v.gen)
-	st := v.machine.current()
+	last := v.machine.current()
 	g.shutdown(v)
-	g.front.adopt(st, nil)
+	g.front.adopt(last, nil)
 	n.mu.Lock()
 	if n.g != g {
 		n.mu.Unlock()
@@ -447,10 +447,7 @@ func (g *group) becomeObserver(v *voterRaft) {
 		if m.Membership.Generation == v.gen { // or the next one has begun
 			m.Membership.Generation = 0
 		}
-		// A log that was never replayed knows nobody.
-		if peers := peersOf(st); len(peers) > 0 {
-			m.Membership.Peers = toPeers(peers)
-		}
+		notePeers(&m.Membership, g.front.current())
 	})
 	n.mu.Unlock()
 	if err != nil {
@@ -471,7 +468,9 @@ func toPeers(ps []peerAddr) []store.PeerAddr {
 
 // handlePromote makes an empty Raft directory and starts Raft in it, waiting
 // for the leader to add it. Asked again before the leader recorded the
-// generation, it answers the same.
+// generation, it answers the same. A generation that was recorded has had its
+// time, also if this node hasn't heard yet that it votes no more: named once
+// more, it would be given a vote while it is being stopped.
 func (n *Node) handlePromote(_ context.Context, from peer.Identity, in *promoteRequest) (*promoteReply, error) {
 	g := n.group()
 	if g == nil || g.cluster != in.Cluster || g.attempt != in.Attempt {
@@ -479,30 +478,32 @@ func (n *Node) handlePromote(_ context.Context, from peer.Identity, in *promoteR
 	}
 	g.mu.Lock()
 	v, busy := g.voter, g.promoting
-	g.promoting = busy || v == nil
+	over := v != nil && v.gen <= in.Generation
+	g.promoting = busy || v == nil || over
 	g.mu.Unlock()
 	switch {
-	case v != nil:
-		return &promoteReply{Generation: v.gen}, nil
 	case busy:
 		return nil, peer.Errorf("busy", "a Raft directory is being made")
+	case v != nil && !over:
+		return &promoteReply{Generation: v.gen}, nil
 	}
 	defer func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.promoting = false
 	}()
+	if over {
+		g.becomeObserver(v)
+	}
 	n.mu.Lock()
 	if n.g != g || g.retired.Load() {
 		n.mu.Unlock()
 		return nil, peer.Errorf("moved", "membership just ended")
 	}
 	err := n.saveMetaLocked(func(m *store.Metadata) {
-		m.Generation++
+		m.Generation = max(m.Generation, in.Generation) + 1
 		m.Membership.Generation = m.Generation
-		if len(m.Membership.Peers) == 0 { // never bootstraps: see start
-			m.Membership.Peers = toPeers(peersOf(n.View()))
-		}
+		notePeers(&m.Membership, n.View()) // whom to follow if the directory gets lost: see resumeVoter
 	})
 	gen := n.meta.Generation
 	n.mu.Unlock()

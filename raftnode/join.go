@@ -435,7 +435,7 @@ func (n *Node) replaceMembership(in *store.Intent, out *joinReply) error {
 		m.Former = appendFormer(m.Former, old.cluster)
 		m.Membership = store.Membership{
 			ClusterID: in.TargetCluster, Attempt: in.Attempt, JoinIndex: out.Index,
-			Recovery: out.Recovery, Peers: peers,
+			Recovery: out.Recovery, Peers: peers, PeersIndex: out.Index,
 		}
 		m.Intent = nil
 	})

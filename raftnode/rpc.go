@@ -148,6 +148,8 @@ type forgetRequest struct {
 type promoteRequest struct {
 	Cluster string `json:"cluster"`
 	Attempt uint64 `json:"attempt"`
+	// Generation is the last one recorded of the node; the answer's is higher.
+	Generation uint64 `json:"generation"`
 }
 
 type promoteReply struct {

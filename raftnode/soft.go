@@ -176,7 +176,7 @@ func (s *softState) caughtUp(now time.Duration, id fsm.NodeID, gen, commit uint6
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.peers[id]
-	return p != nil && now-p.heard < 2*time.Second && p.gen == gen && p.applied+lag >= commit && p.applied > 0
+	return p != nil && s.leaderSince != never && p.heard > s.leaderSince && now-p.heard < 2*time.Second && p.gen == gen && p.applied+lag >= commit && p.applied > 0
 }
 
 // runs notes a Raft directory that a node said it opened, until its next

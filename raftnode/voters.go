@@ -405,9 +405,17 @@ func (g *group) promote(ctx context.Context, v *voterRaft, m *fsm.Node) error {
 	n := g.n
 	cctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	// It stops the generation recorded: its removal must be beyond doubt.
+	if err := barrier(cctx, v); err != nil {
+		return err
+	}
+	in := &promoteRequest{Cluster: g.cluster, Attempt: m.Attempt, Generation: m.Generation}
 	var out promoteReply
-	if err := n.call(cctx, m.ID, methodPromote, &promoteRequest{Cluster: g.cluster, Attempt: m.Attempt}, &out); err != nil {
+	if err := n.call(cctx, m.ID, methodPromote, in, &out); err != nil {
 		return fmt.Errorf("promote %s: %w", m.ID, err)
+	}
+	if out.Generation <= m.Generation {
+		return fmt.Errorf("promote %s: generation %d is not in use any more", m.ID, out.Generation)
 	}
 	n.soft.runs(n.cfg.Clock.Mono(), m.ID, out.Generation)
 	if err := g.put(ctx, v, &fsm.SetSuffrage{ID: m.ID, Attempt: m.Attempt, Generation: out.Generation, Suffrage: fsm.Candidate}); err != nil {
@@ -428,15 +436,18 @@ func (g *group) addVoter(ctx context.Context, v *voterRaft, id fsm.NodeID, gen u
 	if err := barrier(ctx, v); err != nil {
 		return err
 	}
-	m := v.machine.current().Node(id)
+	st := v.machine.current()
+	m := st.Node(id)
 	if m == nil || m.Generation != gen {
 		return nil
 	}
+	n := g.n
+	n.savePeers(st) // who can't lead alone must find the others after a crash
 	sid := serverID(id, gen)
 	if err := v.raft.AddVoter(sid, raft.ServerAddress(sid), 0, 2*time.Second).Error(); err != nil {
 		return err
 	}
-	g.n.log.Info("voter added", "node", id, "generation", gen)
+	n.log.Info("voter added", "node", id, "generation", gen)
 	return g.put(ctx, v, &fsm.SetSuffrage{ID: id, Attempt: m.Attempt, Generation: gen, Suffrage: fsm.Voter})
 }
 

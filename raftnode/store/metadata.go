@@ -40,6 +40,9 @@ type Membership struct {
 	// be bootstrapped again.
 	Founded bool       `json:"founded,omitempty"`
 	Peers   []PeerAddr `json:"peers,omitempty"` // where others were last known
+	// PeersIndex is the config index that Peers is from: what an old log tells
+	// while it replays doesn't replace it.
+	PeersIndex uint64 `json:"peers_index,omitempty"`
 }
 
 // PeerAddr is a node's bus address, host:port.
