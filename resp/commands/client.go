@@ -30,7 +30,10 @@ func (r *room) clientSpecs() []command.Spec {
 		sub("pause", -3, adminFlags, "3.0.0", "timeout [WRITE | ALL]", "Suspends commands for a time in milliseconds.", r.clientPause),
 		sub("unpause", 2, adminFlags, "6.2.0", "", "Ends a pause.", func(c *command.Ctx) { r.Server.Unpause(); c.OK() }),
 		sub("unblock", -3, adminFlags, "5.0.0", "client-id [TIMEOUT | ERROR]", "Ends the wait of a blocked connection.", clientUnblock),
-		sub("getredir", 2, plain, "6.0.0", "", "The connection that gets invalidations, -1 for none.", func(c *command.Ctx) { c.Int(-1) }),
+		sub("getredir", 2, plain, "6.0.0", "", "The connection that gets invalidations, -1 for none.", clientGetRedir),
+		sub("tracking", -3, plain, "6.0.0", "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", "Tells the connection of changes of the keys that it has read.", r.clientTracking),
+		sub("trackinginfo", 2, plain, "6.2.0", "", "What the connection is told of changes of keys.", clientTrackingInfo),
+		sub("caching", 3, plain, "6.0.0", "<YES | NO>", "Says whether the next command's keys are tracked.", clientCaching),
 		helpSpec("5.0.0", conn, clientHelp),
 	}
 	for i := range subs {
@@ -46,6 +49,7 @@ func (r *room) clientSpecs() []command.Spec {
 
 func clientHelp(c *command.Ctx) {
 	help(c, "CLIENT",
+		"CACHING (YES|NO)", "    Track the next command's keys, or don't, in the modes OPTIN and OPTOUT.",
 		"GETREDIR", "    Return the id of the connection that gets invalidations, -1 for none.",
 		"GETNAME", "    Return the name of the connection.",
 		"ID", "    Return the id of the connection.",
@@ -66,6 +70,9 @@ func clientHelp(c *command.Ctx) {
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the connection.",
 		"SETNAME <name>", "    Name the connection.",
 		"SETINFO <option> <value>", "    Tell the client library. Options: LIB-NAME, LIB-VER.",
+		"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]", "         [OPTIN] [OPTOUT] [NOLOOP]",
+		"    Tell the connection of changes of keys that it has read, or that have a prefix.",
+		"TRACKINGINFO", "    Return what the connection is told of changes of keys.",
 		"UNBLOCK <clientid> [TIMEOUT|ERROR]", "    End the wait of a blocked connection.",
 		"NO-EVICT (ON|OFF)", "    Protect the connection from being closed for memory.",
 		"NO-TOUCH (ON|OFF)", "    Let reads of the connection leave access times alone.")

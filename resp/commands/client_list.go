@@ -15,6 +15,9 @@ func clientType(s *server.Session) string {
 	if s.Monitoring() {
 		return "replica"
 	}
+	if s.Subscribed() {
+		return "pubsub"
+	}
 	return "normal"
 }
 
@@ -56,7 +59,9 @@ func appendClient(b []byte, s *server.Session, now time.Time) []byte {
 	num(" idle=", max(int64(now.Sub(s.LastActive())/time.Second), 0))
 	str(" flags=", clientFlags(s))
 	num(" db=", int64(s.DB()))
-	str(" sub=", "0 psub=0 ssub=0")
+	num(" sub=", int64(s.Subscriptions(server.Channel)))
+	num(" psub=", int64(s.Subscriptions(server.Pattern)))
+	num(" ssub=", int64(s.Subscriptions(server.ShardChannel)))
 	num(" multi=", int64(s.QueueLen()))
 	num(" qbuf=", query)
 	num(" qbuf-free=", max(querySize-query, 0))
@@ -71,7 +76,7 @@ func appendClient(b []byte, s *server.Session, now time.Time) []byte {
 	str(" events=", "r")
 	str(" cmd=", last)
 	str(" user=", s.User())
-	str(" redir=", "-1")
+	num(" redir=", redirection(s))
 	num(" resp=", int64(s.Proto()))
 	str(" lib-name=", lib)
 	str(" lib-ver=", libVersion)
@@ -91,12 +96,17 @@ func clientMemory(s *server.Session) int64 {
 // clientFlags are the letters of CLIENT LIST; N stands for none.
 func clientFlags(s *server.Session) string {
 	b := make([]byte, 0, 8)
+	tracking, broadcast, broken, _ := s.TrackingFlags()
 	for _, f := range []struct {
 		set    bool
 		letter byte
 	}{
 		{s.Monitoring(), 'O'},
+		{s.Subscribed(), 'P'},
 		{s.InMulti(), 'x'},
+		{tracking, 't'},
+		{broken, 'R'},
+		{broadcast, 'B'},
 		{s.WatchDirty(), 'd'},
 		{s.Killed(), 'A'},
 		{s.Unix(), 'U'},

@@ -147,7 +147,7 @@ func TestClient(t *testing.T) {
 		{"CLIENT UNBLOCK 1", ":0"},
 		{"CLIENT UNBLOCK x", "-ERR value is not an integer or out of range"},
 		{"CLIENT UNBLOCK 1 now", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"},
-		{"CLIENT TRACKING on", "-ERR unknown subcommand 'TRACKING'. Try CLIENT HELP."},
+		{"CLIENT TRACKING foo", "-ERR syntax error"},
 		{"CLIENT HELP", "[+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:*"},
 	})
 

@@ -41,6 +41,14 @@ func ping(c *command.Ctx) {
 	switch {
 	case len(c.Args) > 2:
 		c.Error("ERR wrong number of arguments for 'ping' command")
+	case c.Proto() == 2 && session(c).Subscribed():
+		c.Array(2)
+		c.BulkString("pong")
+		if len(c.Args) == 2 {
+			c.Bulk(c.Arg(1))
+		} else {
+			c.BulkString("")
+		}
 	case len(c.Args) == 2:
 		c.Bulk(c.Arg(1))
 	default:

@@ -38,6 +38,10 @@ type Deps struct {
 	ResetStats func()
 	// Replication tells this node's role for INFO, ROLE and HELLO.
 	Replication func() Replication
+	// Forward passes a message that was published here on to the other nodes of
+	// the cluster; to those of the same shard only, if shard is set. It must not
+	// block, and may keep neither slice.
+	Forward func(shard bool, channel, message []byte)
 	// ChangeReplID gives this node a new replication id (DEBUG CHANGE-REPL-ID).
 	ChangeReplID func()
 	// Sections are INFO's sections of other rooms. One that has the name of a
@@ -142,6 +146,7 @@ func Specs(d Deps) [][]command.Spec {
 	return [][]command.Spec{
 		b.connectionSpecs(),
 		b.clientSpecs(),
+		b.pubsubSpecs(),
 		b.configSpecs(),
 		b.infoSpecs(),
 		b.slowlogSpecs(),

@@ -16,7 +16,10 @@ func (r *room) infoClients(b []byte) []byte {
 	f.num("maxclients", int64(cmp.Or(r.Server.Limits().MaxClients, server.DefaultLimits().MaxClients)))
 	f.num("client_recent_max_input_buffer", t.maxInput)
 	f.num("client_recent_max_output_buffer", t.maxOutput)
-	f.nums(0, "blocked_clients", "tracking_clients", "clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey")
+	f.num("blocked_clients", 0)
+	tracking, _, _, _ := r.Server.TrackingFigures()
+	f.num("tracking_clients", tracking)
+	f.nums(0, "clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey")
 	if left, all := r.Server.Paused(); left > 0 {
 		actions := "write"
 		if all {
@@ -58,11 +61,18 @@ func (r *room) infoStats(b []byte) []byte {
 	f.nums(0, "evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time")
 	f.num("keyspace_hits", data.Hits)
 	f.num("keyspace_misses", data.Misses)
-	f.nums(0, "pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
+	f.num("pubsub_channels", int64(r.Server.Topics(server.Channel)))
+	f.num("pubsub_patterns", int64(r.Server.Topics(server.Pattern)))
+	f.num("pubsubshard_channels", int64(r.Server.Topics(server.ShardChannel)))
+	f.nums(0, "latest_fork_usec", "total_forks",
 		"migrate_cached_sockets", "slave_expires_tracked_keys",
 		"active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
-		"total_active_defrag_time", "current_active_defrag_time",
-		"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies")
+		"total_active_defrag_time", "current_active_defrag_time")
+	_, keys, items, prefixes := r.Server.TrackingFigures()
+	f.num("tracking_total_keys", keys)
+	f.num("tracking_total_items", items)
+	f.num("tracking_total_prefixes", prefixes)
+	f.num("unexpected_error_replies", 0)
 	f.num("total_error_replies", st.Errors())
 	f.num("dump_payload_sanitizations", 0)
 	f.nums(0, "io_threaded_reads_processed", "io_threaded_writes_processed")

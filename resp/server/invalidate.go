@@ -55,7 +55,7 @@ func (s *Server) InvalidateAll() {
 		if x.proto.Load() == 3 {
 			x.invalidate([]byte("_\r\n"))
 		} else {
-			x.invalidate([]byte("*-1\r\n"))
+			x.invalidate([]byte("$-1\r\n"))
 		}
 	}
 	t.forget()
@@ -71,11 +71,15 @@ func (s *Session) settleTracking() {
 		clear(k.changed)
 		k.changed = k.changed[:0]
 	}
-	if k.cachingFresh {
-		k.cachingFresh = false
-	} else if !s.tx.open && k.caching.Load() {
+	if k.caching.Load() && !s.tx.open && !aboutClient(s.lastCmd.Load()) {
 		k.caching.Store(false)
 	}
+}
+
+// aboutClient reports whether a command is one of CLIENT's: they leave the
+// exception to the command behind them.
+func aboutClient(spec *command.Spec) bool {
+	return spec != nil && spec.Container() != nil && spec.Container().Name == "client"
 }
 
 // broadcast tells clients in broadcasting mode of keys that a session, or nobody

@@ -56,7 +56,6 @@ type tracker struct {
 	caching               atomic.Bool // CLIENT CACHING was called
 	redirect              atomic.Uint64
 	prefixes              []string
-	cachingFresh          bool
 	claimed               uint64
 	changed               []string // by the command under way; for clients in broadcasting mode
 }
@@ -66,8 +65,17 @@ type tracker struct {
 func (s *Session) StartTracking(o TrackingOptions) string {
 	k, t := &s.track, &s.srv.tracking
 	on := k.on.Load()
+	if len(o.Prefixes) > 0 && !o.Broadcast {
+		return "ERR PREFIX option requires BCAST mode to be enabled"
+	}
 	if on && k.broadcast.Load() != o.Broadcast {
 		return "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode."
+	}
+	if o.Broadcast && (o.OptIn || o.OptOut) {
+		return "ERR OPTIN and OPTOUT are not compatible with BCAST"
+	}
+	if o.OptIn && o.OptOut {
+		return "ERR You can't specify both OPTIN mode and OPTOUT mode"
 	}
 	if on && (o.OptIn && k.optOut.Load() || o.OptOut && k.optIn.Load()) {
 		return "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode."
@@ -90,9 +98,6 @@ func (s *Session) StartTracking(o TrackingOptions) string {
 	if o.Broadcast {
 		t.mu.Lock()
 		for _, p := range o.Prefixes {
-			if slices.Contains(k.prefixes, p) {
-				continue
-			}
 			k.prefixes = append(k.prefixes, p)
 			if t.prefixes == nil {
 				t.prefixes = map[string][]*Session{}
@@ -116,7 +121,7 @@ func overlapping(old, added []string) string {
 	clash := func(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
 	for i, p := range added {
 		for _, q := range old {
-			if p != q && clash(p, q) {
+			if clash(p, q) {
 				return "ERR Prefix '" + p + "' overlaps with an existing prefix '" + q + "'. Prefixes for a single client must not overlap."
 			}
 		}
@@ -150,7 +155,6 @@ func (s *Session) StopTracking() {
 	for _, flag := range []*atomic.Bool{&k.broken, &k.optIn, &k.optOut, &k.noLoop, &k.caching} {
 		flag.Store(false)
 	}
-	k.cachingFresh = false
 	k.redirect.Store(0)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -191,10 +195,7 @@ func (s *Session) TrackingFlags() (on, broadcast, broken bool, redirect uint64) 
 
 // SetCaching makes the next command, or transaction, an exception from OPTIN or
 // OPTOUT. Owner only.
-func (s *Session) SetCaching() {
-	s.track.caching.Store(true)
-	s.track.cachingFresh = true
-}
+func (s *Session) SetCaching() { s.track.caching.Store(true) }
 
 // Caching reports whether it is one. Owner only.
 func (s *Session) Caching() bool { return s.track.caching.Load() }
