@@ -42,6 +42,9 @@ const (
 	NoTouch
 	// Internal commands are not shown to clients (COMMAND LIST omits them).
 	Internal
+	// Scripting commands run others, as a transaction does: outside cluster mode,
+	// and if they name no keys, with every partition locked.
+	Scripting
 )
 
 // Categories are the ACL categories that can't be derived from Flags.

@@ -253,6 +253,9 @@ const firstWaiting = 8
 // nothing left that one of them could take. Sessions do so after each command;
 // whoever changes keys otherwise may. No partition is locked.
 func (s *Server) ServeReady() {
+	if s.scripts.n.Load() != 0 {
+		return // they are looked at when it has ended; an event loop must not wait
+	}
 	a := &s.waits
 	a.serving.Lock()
 	defer a.serving.Unlock()

@@ -26,6 +26,10 @@ type Limits struct {
 	SlowlogMaxLen     int
 	LatencyThreshold  time.Duration // of LATENCY's events; 0 = off
 	LatencyTracking   bool          // histograms per command
+
+	// BusyReplyThreshold is how long a script may keep others waiting before
+	// they are told that the server is busy; 0 = for ever.
+	BusyReplyThreshold time.Duration
 }
 
 // OutputLimit is one class of client-output-buffer-limit: a client with more
@@ -50,5 +54,7 @@ func DefaultLimits() *Limits {
 		SlowlogSlowerThan: 10 * time.Millisecond,
 		SlowlogMaxLen:     128,
 		LatencyTracking:   true,
+
+		BusyReplyThreshold: 5 * time.Second,
 	}
 }

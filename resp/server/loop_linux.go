@@ -51,6 +51,8 @@ type loop struct {
 	ticked  time.Time
 	raw     bool // waits may keep the processor
 	stopped bool
+	doing   []task // taken from the queue,
+	done    int    // and how many of them are done
 
 	asleep atomic.Bool
 	mu     sync.Mutex
@@ -85,11 +87,13 @@ func (l *loop) post(t task) {
 	}
 }
 
-// run is the loop. It ends by stop.
+// run is the loop. It ends by stop, or when the loop is handed over (handOver):
+// then another goroutine runs it.
 func (l *loop) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.poll.close()
+	l.tasks()
+	l.finish()
 	var worked time.Time
 	for !l.stopped {
 		n := l.sleep(l.now.Sub(worked) >= rawWait)
@@ -106,6 +110,7 @@ func (l *loop) run() {
 			l.tick()
 		}
 	}
+	l.poll.close()
 }
 
 // stop ends the loop, which has no connections any more. A task.
@@ -150,22 +155,26 @@ func (l *loop) ready(ev *syscall.EpollEvent) {
 
 // tasks does what others asked for.
 func (l *loop) tasks() {
-	l.mu.Lock()
-	q := l.queue
-	l.queue, l.spareQueue = l.spareQueue[:0], nil
-	l.mu.Unlock()
-	for i := range q {
-		switch t := q[i]; {
-		case t.do != nil:
+	if l.done == len(l.doing) {
+		l.mu.Lock()
+		l.doing, l.done = l.queue, 0
+		l.queue, l.spareQueue = l.spareQueue[:0], nil
+		l.mu.Unlock()
+	}
+	for l.done < len(l.doing) {
+		t := l.doing[l.done]
+		l.doing[l.done] = task{}
+		l.done++
+		if t.do != nil {
 			t.do()
-		default:
+		} else {
 			t.conn.attend()
 		}
-		q[i] = task{}
 	}
 	l.mu.Lock()
-	l.spareQueue = q[:0]
+	l.spareQueue = l.doing[:0]
 	l.mu.Unlock()
+	l.doing, l.done = nil, 0
 }
 
 // finish ends the turn: the replies leave, and what has ended is closed.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"conclave/resp"
 )
 
 // loopConn is a connection of an event loop.
@@ -25,18 +27,22 @@ type loopConn struct {
 	beside bool   // a goroutine has the session
 	// lastBatch: what it runs there is the last it may run.
 	lastBatch bool
+	// handed: the loop was handed over while it ran a command of this connection;
+	// lent is the memory of the loop that the parser has until the batch ends.
+	// Of that goroutine.
+	handed bool
+	lent   *resp.Shared
 
 	returned atomic.Bool // that goroutine is done with it,
 	goesOn   bool        // and this is what Process said
 	posted   atomic.Bool // a task for it is in the loop's queue
 
-	left atomic.Int64 // len(kept) - sent
+	left atomic.Int64 // kept.size
 
 	mu sync.Mutex
 	// Guarded by mu, as are changes of left: output that the socket hasn't
 	// taken.
-	kept  []byte
-	sent  int       // of kept
+	kept  outQueue
 	since time.Time // see behind
 	dead  bool      // the socket failed: output goes nowhere
 }
@@ -93,6 +99,9 @@ func (c *loopConn) work() {
 	s.begin(l.now)
 	s.clock.lap() // the turn began before
 	s.work()
+	if c.handed {
+		c.handedOver()
+	}
 	s.inline = false
 	s.parser.GiveBack(l.shared)
 	if !c.dirty {
@@ -262,7 +271,7 @@ func (c *loopConn) Write(b []byte) (int, error) {
 		return 0, syscall.EPIPE
 	}
 	n := 0
-	if len(c.kept) == 0 {
+	if c.kept.size == 0 {
 		var errno syscall.Errno
 		if n, errno = send(c.fd, b); errno != 0 && errno != syscall.EAGAIN {
 			c.dead = true
@@ -270,7 +279,7 @@ func (c *loopConn) Write(b []byte) (int, error) {
 		}
 	}
 	if n < len(b) {
-		c.kept = append(c.kept, b[n:]...)
+		c.kept.add(b[n:])
 		c.measure()
 		// Its owner may be a goroutine beside the loop.
 		c.attention()
@@ -287,30 +296,27 @@ func (c *loopConn) sendKept() (left int, dead bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.dead && c.sent < len(c.kept) {
-		n, errno := send(c.fd, c.kept[c.sent:min(len(c.kept), c.sent+writeChunk)])
+	for !c.dead && c.kept.size > 0 {
+		b := c.kept.next()
+		n, errno := send(c.fd, b[:min(len(b), writeChunk)])
 		if errno == syscall.EAGAIN {
 			break
 		}
 		c.dead = errno != 0
-		c.sent += n
+		if n > 0 {
+			c.kept.took(n)
+		}
 	}
 	c.measure()
-	return len(c.kept) - c.sent, c.dead
+	return c.kept.size, c.dead
 }
 
 // measure settles what is kept after a change.
 func (c *loopConn) measure() {
-	switch {
-	case c.dead || c.sent == len(c.kept):
-		c.kept, c.sent = c.kept[:0], 0
-		if cap(c.kept) > startOutput {
-			c.kept = nil
-		}
-	case c.sent > len(c.kept)/2:
-		c.kept, c.sent = c.kept[:copy(c.kept, c.kept[c.sent:])], 0
+	if c.dead {
+		c.kept.clear()
 	}
-	c.left.Store(int64(len(c.kept) - c.sent))
+	c.left.Store(int64(c.kept.size))
 }
 
 // Close implements io.Closer: it makes the loop close the connection. Any
@@ -338,7 +344,7 @@ func (c *loopConn) push(b []byte, limit OutputLimit) {
 	c.mu.Lock()
 	over := c.left.Load()+int64(len(b)) > limit.Hard
 	if !over && !c.dead {
-		c.kept = append(c.kept, b...)
+		c.kept.add(b)
 		c.measure()
 	}
 	s := c.session

@@ -64,21 +64,25 @@ func (s *Session) StopMonitor() {
 func (s *Server) Monitors() int { return int(s.monitors.n.Load()) }
 
 func (s *Server) feedMonitors(x *Session, spec *command.Spec, args [][]byte, at time.Time) {
-	if spec.Flags&(command.Admin|command.SkipMonitor) != 0 {
-		return
+	if spec.Flags&(command.Admin|command.SkipMonitor) == 0 {
+		s.showMonitors(monitorLine(x, args, at, false))
 	}
+}
+
+// showMonitors sends a line to those who watch.
+func (s *Server) showMonitors(line []byte) {
 	m := &s.monitors
 	m.mu.Lock()
 	list := m.list
 	m.mu.Unlock()
-	line := monitorLine(x, args, at)
 	limit := s.limits().OutputNormal
 	for _, to := range list {
 		to.Push(line, limit)
 	}
 }
 
-func monitorLine(x *Session, args [][]byte, at time.Time) []byte {
+// monitorLine is how a call is shown: by its client's address, or as a script's.
+func monitorLine(x *Session, args [][]byte, at time.Time, scripted bool) []byte {
 	b := make([]byte, 0, 128)
 	b = append(b, '+')
 	us := at.UnixMicro()
@@ -88,7 +92,9 @@ func monitorLine(x *Session, args [][]byte, at time.Time) []byte {
 	b = append(b, " ["...)
 	b = strconv.AppendInt(b, int64(x.DB()), 10)
 	b = append(b, ' ')
-	if x.peer.Unix {
+	if scripted {
+		b = append(b, "lua"...)
+	} else if x.peer.Unix {
 		b = append(b, "unix:"...)
 		b = append(b, x.peer.Local...)
 	} else {

@@ -237,7 +237,7 @@ func (s *Session) refusal(spec *command.Spec, args [][]byte) string {
 	if spec.Run == nil || !spec.ArityOK(len(args)) {
 		return wrongArity(spec)
 	}
-	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() || s.pushable {
+	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() || s.pushable || s.srv.scripts.n.Load() != 0 {
 		return s.forbidden(spec)
 	}
 	return ""
@@ -254,6 +254,8 @@ func (s *Session) forbidden(spec *command.Spec) string {
 		return "NOAUTH Authentication required."
 	case s.tx.open && spec.Is(command.NoMulti):
 		return "ERR Command not allowed inside a transaction"
+	case s.srv.scripts.n.Load() != 0 && s.busyWith(spec) != "":
+		return s.busyWith(spec)
 	case s.pushable && s.w.Proto() == 2 && !s.srv.hub.allowed[spec.Index()] && s.Subscribed():
 		return "ERR Can't execute '" + spec.FullName() + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 	}
@@ -334,7 +336,7 @@ func (s *Session) perform(spec *command.Spec, args [][]byte) {
 	if s.srv.pause.on.Load() && !s.waitPause(spec.Flags, keyed, mask) {
 		return
 	}
-	if spec.Flags&command.WholeStore != 0 && spec.Flags&command.Detached == 0 {
+	if spec.Flags&(command.WholeStore|command.Scripting) != 0 && spec.Flags&command.Detached == 0 && s.wantsAll(spec, keyed) {
 		mask = command.AllPartitions
 	}
 	if text, _ := s.enter(keyed, mask, spec.Flags); text != "" {
@@ -385,7 +387,8 @@ func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 // account counts a call that began at the clock's last reading and has just
 // ended.
 func (s *Session) account(spec *command.Spec, args [][]byte, mark, calls int) {
-	s.settle(spec, args, mark, calls, s.clock.lap())
+	s.settle(spec, args, mark, calls, s.scriptTook+s.clock.lap())
+	s.scriptTook = 0
 	if s.srv.monitors.n.Load() != 0 {
 		s.srv.feedMonitors(s, spec, args, s.clock.time())
 	}
@@ -402,8 +405,11 @@ func (s *Session) settle(spec *command.Spec, args [][]byte, mark, calls int, too
 	failed := false
 	if b := s.w.Bytes(); len(b) > mark && b[mark] == '-' {
 		failed = true
-		s.srv.stats.errorReply(replyCode(b[mark+1:]))
+		if !s.outcomeCounted {
+			s.srv.stats.errorReply(replyCode(b[mark+1:]))
+		}
 	}
+	s.outcomeCounted = false
 	s.tally.add(spec, took, failed, calls)
 	s.ran += int64(calls)
 	s.srv.observe(s, spec, args, took)

@@ -66,10 +66,9 @@ func (s *Session) enter(keyed bool, mask uint64, flags command.Flags) (text stri
 	ks, router := s.srv.cfg.Keyspace, s.srv.cfg.Router
 	var until time.Time
 	for {
-		if mask != 0 {
-			ks.Lock(mask)
+		if text = s.lock(mask, flags); text != "" {
+			return text, false
 		}
-		text = ""
 		if keyed && router != nil {
 			v := router.Route(&s.query)
 			if v.Wait != nil {

@@ -69,6 +69,8 @@ type Server struct {
 	counter command.ChangeCounter
 	// waitList is the keyspace, if it is one, and ready its count.
 	waitList command.WaitList
+	holder   command.Holder // the keyspace, if it is one
+	scripts  scripts
 	ready    *atomic.Int64
 	waits    waits
 	// confirmer is the router, if it is one.
@@ -119,6 +121,7 @@ func New(cfg Config) *Server {
 	s.toucher, _ = cfg.Keyspace.(command.Toucher)
 	s.counter, _ = cfg.Keyspace.(command.ChangeCounter)
 	s.ready = new(atomic.Int64)
+	s.holder, _ = cfg.Keyspace.(command.Holder)
 	if s.waitList, _ = cfg.Keyspace.(command.WaitList); s.waitList != nil {
 		s.ready = s.waitList.Ready()
 	}

@@ -63,7 +63,11 @@ type Session struct {
 	// stalled: requests are left undone until the client has read some output.
 	stalled bool
 	wait    *wait // a call that waits; no other runs meanwhile
-	waker   waker // out, if it is one
+	// Of a script that has run: how long, with its calls, up to the last one, and
+	// whether its error was counted already.
+	scriptTook     time.Duration
+	outcomeCounted bool
+	waker          waker // out, if it is one
 	// cleared: the event loop has seen to it that the replies may leave.
 	cleared bool
 

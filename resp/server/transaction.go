@@ -206,7 +206,7 @@ func (s *Session) gather() (mask uint64, keyed bool) {
 	s.subjects = s.subjects[:0]
 	for i := range s.tx.queue {
 		c := &s.tx.queue[i]
-		if c.spec.Flags&command.WholeStore != 0 {
+		if s.wantsAll(c.spec, c.keyed) {
 			mask = command.AllPartitions
 		}
 		if !c.keyed {
