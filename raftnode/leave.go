@@ -13,10 +13,14 @@ import (
 
 // Forget removes a member for good and leaves a tombstone. It returns nil once
 // the entry is committed, this node's view shows it and the Raft server is
-// gone. Refusals come back as *fsm.Refusal.
+// gone. Refusals come back as *fsm.Refusal. A node that has itself forgotten
+// gives its slots up first.
 func (n *Node) Forget(ctx context.Context, id fsm.NodeID) error {
 	if err := n.waitUnsealed(ctx); err != nil {
 		return err
+	}
+	if id == n.Self() {
+		return n.signOff(ctx, n.group())
 	}
 	req := &forgetRequest{ID: id, By: n.Self()}
 	if r := n.View().Node(id); r != nil {

@@ -7,9 +7,8 @@ import (
 	"conclave/fsm"
 )
 
-// restScripts are lives that once came to no rest: a node was left over that
-// nobody reached any more.
-func restScripts() map[string]script {
+// regressions are lives that once went wrong, with what was the matter.
+func regressions() map[string]script {
 	return map[string]script{
 		// A founder's log begins with a founder that knows nobody. What it had
 		// noted of the others must outlast the replay: they don't look for
@@ -36,6 +35,26 @@ func restScripts() map[string]script {
 			gone.boot()
 			w.linger(2 * time.Second)
 		}},
+		// Its slots are free from the instant at which its removal commits, and
+		// its own view shows that later.
+		"an owner has itself forgotten": {hosts: 4, timeout: 2 * time.Second, act: func(w *world) {
+			w.form()
+			o := w.last()
+			l := o.now()
+			for _, h := range w.hosts {
+				w.net.Delay(h.name, o.name, 300*time.Millisecond, 300*time.Millisecond)
+			}
+			w.linger(time.Second)
+			done := w.check.forgetting(l.node.View(), l.id())
+			w.back(func() {
+				ctx, cancel := bounded(5 * time.Second)
+				defer cancel()
+				done(l, l.node.Forget(ctx, l.id()))
+			})
+			w.until("free", func() bool { return w.hosts[0].now().node.View().OwnerNode(0) == nil })
+			w.assign(w.hosts[0], 0)
+			w.linger(time.Second)
+		}},
 	}
 }
 
@@ -56,8 +75,8 @@ func (w *world) forgetDown(by *host, id fsm.NodeID) {
 	})
 }
 
-func TestSimulationFindsRest(t *testing.T) {
-	for name, s := range restScripts() {
+func TestSimulationRegressions(t *testing.T) {
+	for name, s := range regressions() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := uint64(1); seed <= 20; seed++ {
