@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -135,4 +137,87 @@ func fill(t *testing.T, n *node, keys []string, value string) {
 			}
 		}
 	}
+}
+
+// TestMeasureSilentReader: what a client that never reads its replies costs the
+// others, until its output limit ends it.
+func TestMeasureSilentReader(t *testing.T) {
+	const clients, span = 20, 5 * time.Second
+	for name, bin := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			n := newNodeOf(t, bin, "--save", "", "--client-output-buffer-limit", "normal 64mb 0 0")
+			n.start()
+			n.do("SET", "large", strings.Repeat("x", 100_000))
+			n.do("SET", "small", "x")
+			before := replyTimes(t, n, clients, span)
+			stop, cut := make(chan struct{}), make(chan int, 1)
+			go func() { // one silent client after the other
+				ended := 0
+				defer func() { cut <- ended }()
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					c, err := dial(n.addr())
+					if err != nil {
+						return
+					}
+					for err == nil {
+						c.send("GET", "large")
+						err = c.w.Flush()
+						select {
+						case <-stop:
+							err = os.ErrClosed
+						case <-time.After(100 * time.Microsecond): // the load is the others'
+						}
+					}
+					if !errors.Is(err, os.ErrClosed) {
+						ended++
+					}
+					c.close()
+				}
+			}()
+			during := replyTimes(t, n, clients, span)
+			close(stop)
+			t.Logf("%-12s p99 of %d clients: %v alone, %v beside a silent one (max %v, %v); %d silent clients were ended",
+				name, clients, before[len(before)*99/100], during[len(during)*99/100],
+				before[len(before)-1], during[len(during)-1], <-cut)
+		})
+	}
+}
+
+// replyTimes has clients send GET one after the other, with pauses, and returns
+// how long the replies took, sorted.
+func replyTimes(t *testing.T, n *node, clients int, span time.Duration) []time.Duration {
+	t.Helper()
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			c, err := dial(n.addr())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.close()
+			var mine []time.Duration
+			for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+				begin := time.Now()
+				if _, err := c.do("GET", "small"); err != nil {
+					t.Error(err)
+					return
+				}
+				mine = append(mine, time.Since(begin))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, mine...)
+		})
+	}
+	wg.Wait()
+	slices.Sort(all)
+	return all
 }

@@ -62,5 +62,8 @@ func (d *directive) apply(c *Config, args []string) error {
 	if !d.value.many && len(args) != 1 {
 		return errArgs
 	}
+	if d.value.many && len(args) == 1 && strings.Contains(args[0], " ") {
+		args = strings.Fields(args[0]) // all of them in one quoted word, as Redis takes it
+	}
 	return d.value.parse(c, args)
 }
