@@ -91,6 +91,8 @@ func TestCollectionsTravel(t *testing.T) {
 	made := map[string][]string{
 		"hash":  {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},
 		"large": append([]string{"HSET"}, fields...),
+		"set":   {"SADD", "a", "-17", "", strings.Repeat("x", 60)}, "large set": append([]string{"SADD"}, fields...),
+		"numbers": {"SADD", "1", "-2", "70000", "9223372036854775807", "-9223372036854775808"},
 	}
 	for key, m := range made {
 		cmd := append([]string{m[0], key}, m[1:]...)
