@@ -3,6 +3,7 @@ package kv
 import (
 	"math/rand/v2"
 
+	"conclave/kv/ds"
 	"conclave/kv/ds/order"
 	"conclave/kv/ds/packed"
 )
@@ -114,6 +115,7 @@ func (z *ZSetKey) Update(member []byte, decide func(old float64, there bool) (sc
 	z.changed = true
 	var scratch [192]byte
 	if there {
+		score += 0 // as below
 		if flatBetween(list, pos, end, score, member) {
 			z.d.splice(&z.at, z.key, kind(ZSet, Listpack), scoreAt, end, AppendScore(scratch[:0], score))
 			return false, true
@@ -125,6 +127,7 @@ func (z *ZSetKey) Update(member []byte, decide func(old float64, there bool) (sc
 		o.insert(z.at.part, member, score)
 		return true, false
 	}
+	score += 0 // -0 becomes 0: see withoutMinusZero
 	at := flatPlace(z.at.flat(), score, member)
 	z.d.splice(&z.at, z.key, kind(ZSet, Listpack), at, at, AppendScore(packed.List(scratch[:0]).Append(member), score))
 	return !there, there
@@ -181,6 +184,25 @@ func (z *ZSetKey) Random() (member packed.Value, score float64) {
 		return false
 	})
 	return member, score
+}
+
+// Sample calls visit for n different members drawn by chance, or for all if
+// there are no more: then the last one comes first, as in Redis. visit must not change the set.
+func (z *ZSetKey) Sample(n int, visit func(member packed.Value, score float64)) {
+	size := z.Len()
+	if o := z.object(); o != nil && n < size {
+		sample(o.t, z.at.part.members.Shard, n, func(r ds.Record) {
+			visit(packed.Value{Bytes: r.Key()}, recordScore(r.Value()))
+		})
+		return
+	}
+	s := selection{min(n, size), size}
+	z.Range(0, size, true, func(m packed.Value, score float64) bool {
+		if s.take() {
+			visit(m, score)
+		}
+		return s.want > 0
+	})
 }
 
 // Scan is one step of ZSCAN: cursors are as those of [DB.Scan]. A sorted set that
@@ -252,7 +274,7 @@ func (d DB) buildZSet(at *place, key []byte, flat packed.List) {
 		small = n < l.ZSetEntries && len(v.Bytes) <= l.ZSetValue
 	}
 	if small {
-		d.setFlat(at, key, kind(ZSet, Listpack), flat)
+		d.setFlat(at, key, kind(ZSet, Listpack), withoutMinusZero(flat))
 		return
 	}
 	d.setObject(at, key, kind(ZSet, Skiplist), newZSetObject(at.part, flat))

@@ -10,9 +10,9 @@ import (
 )
 
 // A score in a flat sorted set is an integer if it is a whole number of moderate
-// size (-0 becomes 0, as in Redis's listpacks). Everything else is a string that
-// can't be taken for an integer: this letter, and the bytes of the double, lowest
-// first, without the zero ones it begins with.
+// size. Everything else is a string that can't be taken for an integer: this
+// letter, and the bytes of the double, lowest first, without the zero ones it
+// begins with.
 const scoreLetter = 'f'
 
 // wholeScores is the bound of the scores that are kept as integers.
@@ -20,7 +20,7 @@ const wholeScores = 1 << 62
 
 // AppendScore appends a score, which is no NaN, to a flat sorted set.
 func AppendScore(l packed.List, score float64) packed.List {
-	if math.Abs(score) <= wholeScores && score == math.Trunc(score) {
+	if math.Abs(score) <= wholeScores && score == math.Trunc(score) && !isMinusZero(score) {
 		return l.AppendInt(int64(score))
 	}
 	var b [9]byte
@@ -31,6 +31,23 @@ func AppendScore(l packed.List, score float64) packed.List {
 	}
 	b[skip] = scoreLetter
 	return l.Append(b[skip:])
+}
+
+func isMinusZero(score float64) bool { return score == 0 && math.Signbit(score) }
+
+// withoutMinusZero is a flat set with 0 in the place of -0. Redis's listpacks
+// don't know -0, its skiplists do: neither do our records and objects.
+func withoutMinusZero(list packed.List) packed.List {
+	for pos := 0; pos < len(list); {
+		_, at := list.At(pos)
+		s, next := list.At(at)
+		if isMinusZero(ScoreOf(s)) {
+			list = list.Replace(at, []byte("0"))
+			_, next = list.At(at)
+		}
+		pos = next
+	}
+	return list
 }
 
 // ScoreOf is the score that an entry of a flat sorted set stands for.

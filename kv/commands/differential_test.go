@@ -264,10 +264,22 @@ func TestCommandInfoAgainstRedis(t *testing.T) {
 			continue
 		}
 		got, want := l.do("COMMAND", "INFO", spec.Name), r.do("COMMAND", "INFO", spec.Name)
-		if got, want := infoWords(got), infoWords(want); got != want {
+		if got, want := infoWords(got), infoWords(since72(spec.Name, want)); got != want {
 			t.Errorf("%s\n  ours: %s\nredis's: %s", spec.Name, got, want)
 		}
 	}
+}
+
+// since72 is what 7.2 says in place of 7.0, which is what is installed: commands
+// that block may be called by scripts, and ZRANK has an option.
+func since72(name, info string) string {
+	switch {
+	case strings.Contains(info, "blocking"):
+		return strings.Replace(info, " noscript", "", 1)
+	case name == "zrank" || name == "zrevrank":
+		return strings.Replace(info, "(integer) 3", "(integer) -3", 1)
+	}
+	return info
 }
 
 // notes are prose about key specifications, which Redis has for some.
