@@ -58,6 +58,8 @@ type Config struct {
 	LazyUserFlush      bool
 	Encodings          Encodings
 
+	Persistence Persistence
+
 	// Observability.
 	SlowlogSlowerThan       int64 // microseconds; negative = off, 0 = every command
 	SlowlogMaxLen           int64
@@ -162,6 +164,8 @@ func Default() *Config {
 		HLLSparseMaxBytes:  3000,
 		Encodings:          defaultEncodings(),
 
+		Persistence: defaultPersistence(),
+
 		SlowlogSlowerThan:  10000,
 		SlowlogMaxLen:      128,
 		LatencyTracking:    true,
@@ -186,6 +190,7 @@ func Default() *Config {
 // into them.
 func (c *Config) clone() *Config {
 	d := *c
+	d.Persistence.pointsRead = false
 	return &d
 }
 

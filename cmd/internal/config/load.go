@@ -111,6 +111,7 @@ func settle(c *Config) error {
 	case !info.IsDir():
 		return fmt.Errorf("Can't use dir '%s': not a directory", c.Dir)
 	}
+	c.Persistence.pointsRead = false
 	if !c.ClusterEnabled {
 		return nil
 	}

@@ -11,6 +11,7 @@ func groups() []group {
 		{"Access", accessRows()},
 		{"Memory and expiry", memoryRows()},
 		{"Encodings", encodingRows()},
+		{"Persistence", persistenceRows()},
 		{"Observability", observabilityRows()},
 		{"Cluster", clusterRows()},
 		{"Cluster: beyond Redis", consensusRows()},
@@ -137,12 +138,8 @@ func offRows() []directive {
 	row := func(name, word, feature string, aliases ...string) directive {
 		return directive{name, aliases, live, off(word, feature), "Accepted with this value only: " + feature + " not available in this version."}
 	}
-	const file, tls = "the append-only file is", "TLS is"
+	const tls = "TLS is"
 	return []directive{
-		row("save", "", "saving to disk is"),
-		row("appendonly", "no", file),
-		row("no-appendfsync-on-rewrite", "no", file),
-		row("aof-timestamp-enabled", "no", file),
 		row("rdb-del-sync-files", "no", "replication is"),
 		row("min-replicas-to-write", "0", "replication is", "min-slaves-to-write"),
 		row("notify-keyspace-events", "", "key events are"),
