@@ -146,8 +146,8 @@ func (w *Writer) Double(f float64) {
 	w.Bulk(t)
 }
 
-// maxPlain is the largest integer that Redis writes digit by digit: 2^52-1.
-const maxPlain = 1<<52 - 1
+// maxPlain is the largest integer that Redis 7.2 writes digit by digit.
+const maxPlain = 1 << 62
 
 // AppendDouble appends the text Redis 7.2 uses for f: the shortest digits that
 // read back as f, laid out as its fpconv library does.
