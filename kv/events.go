@@ -22,9 +22,12 @@ type Observer struct {
 	// command or with its slot. It is called at the end of the change.
 	Changed func(db, partition int, key []byte)
 	// Flushed: a database was emptied, or exchanged for another, as a whole; db is
-	// its number. Every partition is locked.
+	// its number, or AllDatabases. Every partition is locked.
 	Flushed func(db int)
 }
+
+// AllDatabases stands for the number of a database where all are meant.
+const AllDatabases = -1
 
 // keyEvent is one of an Observer's functions.
 type keyEvent = func(db, partition int, key []byte)

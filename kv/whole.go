@@ -19,14 +19,21 @@ const (
 func (s *Store) FlushAll() int64 {
 	var n int64
 	for db := range s.ndb {
-		n += s.FlushDB(db)
+		n += s.flush(db)
 	}
+	s.tellFlushed(AllDatabases)
 	return n
 }
 
 // FlushDB empties one database and returns how many keys there were. All
 // partitions are locked.
 func (s *Store) FlushDB(db int) int64 {
+	n := s.flush(db)
+	s.tellFlushed(db)
+	return n
+}
+
+func (s *Store) flush(db int) int64 {
 	var n int64
 	for i := range s.parts {
 		p := &s.parts[i]
@@ -36,7 +43,6 @@ func (s *Store) FlushDB(db int) int64 {
 		k.drop(p)
 	}
 	s.parts[0].counters.dirty.Add(n)
-	s.tellFlushed(db)
 	return n
 }
 

@@ -119,6 +119,9 @@ func (r *rooms) newServer() error {
 		cfg.ParkTimeout = r.cfg.Current().ClusterNodeTimeout
 	}
 	r.server = server.New(cfg)
+	if err := r.observeKeys(); err != nil {
+		return err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		exe = ""
@@ -134,6 +137,7 @@ func (r *rooms) newServer() error {
 		Store: r.store, Cluster: c.ClusterEnabled,
 		MaxBulkLen:   func() int64 { return r.cfg.Current().ProtoMaxBulkLen },
 		HLLSparseMax: func() int64 { return r.cfg.Current().HLLSparseMaxBytes }, Migrate: r.migrate,
+		Notifier: r.server,
 	})
 	families = append(families, command.Specs(), r.server.TransactionSpecs())
 	if r.node != nil {
@@ -218,7 +222,7 @@ func (r *rooms) followConfig() {
 		return nil
 	}, "maxclients", "timeout", "tcp-keepalive", "proto-max-bulk-len", "client-query-buffer-limit",
 		"client-output-buffer-limit", "protected-mode", "slowlog-log-slower-than", "slowlog-max-len",
-		"latency-monitor-threshold", "latency-tracking")
+		"latency-monitor-threshold", "latency-tracking", "tracking-table-max-keys")
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.store.SetLFU(lfuPolicy(c))
 		return nil
@@ -254,6 +258,7 @@ func limitsOf(c *config.Config) *server.Limits {
 		ProtectedMode:     c.ProtectedMode,
 		SlowlogSlowerThan: time.Duration(c.SlowlogSlowerThan) * time.Microsecond, SlowlogMaxLen: int(c.SlowlogMaxLen),
 		LatencyThreshold: time.Duration(c.LatencyMonitorThreshold) * time.Millisecond, LatencyTracking: c.LatencyTracking,
+		TrackingKeys: int(c.TrackingKeys),
 	}
 }
 

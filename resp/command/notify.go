@@ -26,10 +26,6 @@ const (
 const NotifyAll = NotifyGeneric | NotifyString | NotifyList | NotifySet | NotifyHash | NotifyZSet | NotifyStream |
 	NotifyExpired | NotifyEvicted | NotifyModule
 
-// classLetters are in the order in which Redis prints them: those that A stands
-// for, and behind them the others.
-const classLetters = "g$lshzxetdnKEm"
-
 func classOf(letter byte) (Class, bool) {
 	switch letter {
 	case 'A':
@@ -77,21 +73,6 @@ func ParseClasses(s string) (c Class, ok bool) {
 		c |= one
 	}
 	return c, true
-}
-
-// String is what ParseClasses reads, as Redis prints it.
-func (c Class) String() string {
-	var b []byte
-	if c&NotifyAll == NotifyAll {
-		b = append(b, 'A')
-	}
-	for i := range len(classLetters) {
-		one, _ := classOf(classLetters[i])
-		if c&one != 0 && (one&NotifyAll == 0 || len(b) == 0 || b[0] != 'A') {
-			b = append(b, classLetters[i])
-		}
-	}
-	return string(b)
 }
 
 // Notifier is told of keyspace events. The key's partition is locked; the

@@ -66,6 +66,8 @@ type Config struct {
 	LatencyMonitorThreshold int64 // milliseconds; 0 = off
 	LatencyTracking         bool
 	LatencyPercentiles      []float64
+	KeyEvents               string // letters, in the order in which they are printed
+	TrackingKeys            int64
 
 	// Cluster: what redis-server has.
 	ClusterEnabled                  bool
@@ -170,6 +172,7 @@ func Default() *Config {
 		SlowlogMaxLen:      128,
 		LatencyTracking:    true,
 		LatencyPercentiles: []float64{50, 99, 99.9},
+		TrackingKeys:       1_000_000,
 
 		ClusterConfigFile:               "nodes.conf",
 		ClusterNodeTimeout:              15 * time.Second,

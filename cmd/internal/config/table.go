@@ -131,6 +131,10 @@ func observabilityRows() []directive {
 			"Keep a histogram of run times per command."},
 		{"latency-tracking-info-percentiles", nil, live, onlyDefault(percentiles(func(c *Config) *[]float64 { return &c.LatencyPercentiles }), "choosing percentiles is"),
 			"Percentiles that INFO latencystats shows."},
+		{"notify-keyspace-events", nil, live, keyEvents(func(c *Config) *string { return &c.KeyEvents }),
+			"Keyspace events that are published: K and E choose the channels `__keyspace@<db>__:<key>` and `__keyevent@<db>__:<event>`, the other letters the classes of events, A most of them. Empty publishes none. In a cluster each node tells of its own keys to its own subscribers."},
+		{"tracking-table-max-keys", nil, live, integer(func(c *Config) *int64 { return &c.TrackingKeys }, 0, maxInt64),
+			"Keys remembered for clients that cache what they read (`CLIENT TRACKING`); beyond it they are told to forget some. 0 is no limit."},
 	}
 }
 
@@ -142,7 +146,6 @@ func offRows() []directive {
 	return []directive{
 		row("rdb-del-sync-files", "no", "replication is"),
 		row("min-replicas-to-write", "0", "replication is", "min-slaves-to-write"),
-		row("notify-keyspace-events", "", "key events are"),
 		row("maxmemory-clients", "0", "eviction of clients is"),
 		row("activedefrag", "no", "active defragmentation is"),
 		row("aclfile", "", "access control lists are"),
