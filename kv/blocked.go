@@ -177,7 +177,7 @@ func (b *blocked) mark(q *waitQueue) {
 	}
 }
 
-// markAllReady notes that a database has changed as a whole. Its partitions are
+// markAllReady notes that a database, or all, changed as a whole. Its partitions are
 // locked.
 func (s *Store) markAllReady(db int) {
 	b := &s.blocked
@@ -185,7 +185,7 @@ func (s *Store) markAllReady(db int) {
 	defer b.mu.Unlock()
 	var all []*waitQueue
 	for k, q := range b.queues {
-		if k.db == db {
+		if k.db == db || db == AllDatabases {
 			all = append(all, q)
 		}
 	}
