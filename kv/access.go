@@ -68,6 +68,14 @@ func (e Entry) Idle() int64 {
 // Freq is the logarithmic access counter; meaningful under an LFU policy only.
 func (e Entry) Freq() uint8 { return freq(e.r.Access(), e.now) }
 
+// Idle is the seconds since the key was last accessed, as of the given time;
+// meaningful under an LRU policy only.
+func (v *Saved) Idle(nowMs int64) int64 { return int64((uint32(nowMs/1000) - v.access) & accessMask) }
+
+// Freq is the logarithmic access counter, as of the given time; meaningful under
+// an LFU policy only.
+func (v *Saved) Freq(nowMs int64) uint8 { return freq(v.access, nowMs) }
+
 // SetLFU selects what the access bits of keys mean from now on: LFU counters
 // or, by default, times of access. No partition need be locked.
 func (s *Store) SetLFU(on bool) { s.lfu.Store(on) }

@@ -17,6 +17,7 @@ import (
 	"conclave/cmd/internal/version"
 	"conclave/kv"
 	kvcommands "conclave/kv/commands"
+	"conclave/kv/durable"
 	"conclave/kv/migrate"
 	"conclave/resp/command"
 	"conclave/resp/commands"
@@ -32,15 +33,20 @@ type rooms struct {
 	server  *server.Server
 	node    *clusterRooms // nil outside cluster mode
 	migrate *migrate.Pool
+	disk    *durable.Disk
+	loaded  atomic.Bool // the data are all there
 
-	limits atomic.Pointer[server.Limits]
-	stop   context.CancelFunc
+	settings atomic.Pointer[durable.Settings]
+	limits   atomic.Pointer[server.Limits]
+	stop     context.CancelFunc
 }
 
-// run builds the node, serves until ctx ends and takes it down again. ready is
-// called once clients can connect.
+// run builds the node, serves until ctx ends or a client shuts it down, and takes
+// it down again. ready is called once clients can connect; they are told to wait
+// until the data are loaded.
 func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func()) error {
-	ctx, stop := context.WithCancel(ctx)
+	asked := ctx.Done()
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	r := &rooms{cfg: cfg, log: log, stop: stop, migrate: migrate.New(nil)}
 	defer r.migrate.Close()
@@ -48,6 +54,8 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 
 	r.store = kv.New(kv.Config{Databases: c.Databases})
 	r.followConfig()
+	r.newDisk()
+	defer r.disk.Close()
 	if c.ClusterEnabled {
 		node, err := r.newCluster()
 		if err != nil {
@@ -65,7 +73,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer closeAll(listeners)
-	failed := make(chan error, len(listeners)+2)
+	failed := make(chan error, len(listeners)+4)
 	start := func(ctx context.Context, what string, f func(context.Context) error) {
 		wg.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -73,7 +81,6 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 			}
 		})
 	}
-	start(ctx, "expiry", r.store.Run)
 	// The control plane outlives the clients: what they are still being
 	// answered needs its view.
 	cctx, stopCluster := context.WithCancel(context.WithoutCancel(ctx))
@@ -94,25 +101,64 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 			}
 		})
 	}
-	log.Info("ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
 	ready()
+	// What clients are still being answered may have to be on disk first: that
+	// goes on until there are none any more.
+	dctx, stopDisk := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDisk()
+	var keeping sync.WaitGroup
+	start(ctx, "load", func(ctx context.Context) error {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		keeping.Go(func() {
+			if err := r.disk.Run(dctx); err != nil {
+				failed <- fmt.Errorf("the data can't be kept: %w", err)
+			}
+		})
+		start(ctx, "expiry", r.store.Run)
+		log.Info("ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
+		return nil
+	})
 
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-failed:
-	}
+	err = r.untilAsked(ctx, asked, failed)
 	stop()
 	r.migrate.Close() // or a client in MIGRATE would be waited for
 	clients.Wait()
+	stopDisk()
+	keeping.Wait()
+	select {
+	case late := <-failed:
+		err = errors.Join(err, late)
+	default:
+	}
 	return err
+}
+
+// untilAsked returns when the server is to end: because it was asked to, by a
+// signal, which is followed unless data would be lost, or by a client, or because
+// something failed.
+func (r *rooms) untilAsked(ctx context.Context, asked <-chan struct{}, failed <-chan error) error {
+	for {
+		select {
+		case <-asked:
+			if r.prepareShutdown(false, false, false) == nil {
+				return nil
+			}
+			asked = nil
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		}
+	}
 }
 
 // newServer makes the RESP server and its command table.
 func (r *rooms) newServer() error {
 	cfg := server.Config{
 		Keyspace: r.store, Limits: r.limits.Load, Auth: (*passwords)(r), AllowProtected: r.allowProtected,
-		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate,
+		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, Feed: r.disk.Feed(),
 	}
 	if r.node != nil {
 		cfg.Router = r.node.router
@@ -131,7 +177,8 @@ func (r *rooms) newServer() error {
 		Server: r.server, Directives: r.cfg, Log: r.log, Version: version.Version,
 		ConfigFile: r.cfg.File(), Executable: exe, Cluster: c.ClusterEnabled, Databases: c.Databases,
 		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: kvcommands.Debug{Store: r.store},
-		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}},
+		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}, {Name: "persistence", Write: r.disk.AppendInfo}},
+		Shutdown: r.prepareShutdown, Reload: func(o commands.ReloadOptions) error { return r.disk.Reload(o.NoSave, o.NoFlush) }, LoadAOF: r.disk.ReloadAOF,
 	}
 	families := kvcommands.Specs(kvcommands.Deps{
 		Store: r.store, Cluster: c.ClusterEnabled,
@@ -139,7 +186,7 @@ func (r *rooms) newServer() error {
 		HLLSparseMax: func() int64 { return r.cfg.Current().HLLSparseMaxBytes }, Migrate: r.migrate,
 		Notifier: r.server,
 	})
-	families = append(families, command.Specs(), r.server.TransactionSpecs())
+	families = append(families, command.Specs(), r.server.TransactionSpecs(), r.disk.Specs())
 	if r.node != nil {
 		deps.Replication = r.node.replication
 		deps.Sections = append(deps.Sections, r.node.infoSections()...)
@@ -151,6 +198,7 @@ func (r *rooms) newServer() error {
 		return fmt.Errorf("command table: %w", err)
 	}
 	r.server.Use(table)
+	r.disk.Use(table)
 	return nil
 }
 
@@ -265,6 +313,9 @@ func limitsOf(c *config.Config) *server.Limits {
 // gate refuses writes that need memory once maxmemory is reached: there is no
 // eviction yet, so every policy acts as noeviction.
 func (r *rooms) gate(f command.Flags) string {
+	if text := r.diskGate(f); text != "" {
+		return text
+	}
 	if f&command.DenyOOM == 0 {
 		return ""
 	}

@@ -18,6 +18,7 @@ type AOFDirectory struct {
 	dir   string
 	name  string // appendfilename
 	m     Manifest
+	begun int64 // the highest number of an increment that was created
 }
 
 // OpenAOFDirectory reads the manifest, if there is one. name is the directive
@@ -142,36 +143,64 @@ func (a *AOFDirectory) Last() (f File, size int64, err error) {
 
 // Begin begins a new increment: commands from now on go there.
 func (a *AOFDirectory) Begin() (File, error) {
-	if err := a.make(); err != nil {
+	f, p, err := a.create()
+	if err != nil {
 		return nil, err
 	}
-	p := Part{Seq: 1, Type: IncrementalPart}
-	if n := len(a.m.Increments); n > 0 {
-		p.Seq = a.m.Increments[n-1].Seq + 1
-	}
-	p.Name = fmt.Sprintf("%s.%d.incr.aof", a.name, p.Seq)
-	f, err := a.files.Create(a.Path(p))
-	if err != nil {
-		return nil, fmt.Errorf("begin a part of the append-only file: %w", err)
-	}
-	// The name is durable before the manifest has it.
-	err = a.files.SyncDirectory(a.dir)
-	if err == nil {
-		m := a.m
-		m.Increments = append(slices.Clone(m.Increments), p)
-		err = a.save(m)
-	}
-	if err != nil {
+	m := a.m
+	m.Increments = append(slices.Clone(m.Increments), p)
+	if err := a.save(m); err != nil {
 		// The file stays: the manifest may have it by now.
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
+// BeginAnew begins an increment that doesn't continue what is there. It is not
+// part of the file until Replace has made a base for it.
+func (a *AOFDirectory) BeginAnew() (File, Part, error) { return a.create() }
+
+// create makes the file of the next increment.
+func (a *AOFDirectory) create() (File, Part, error) {
+	if err := a.make(); err != nil {
+		return nil, Part{}, err
+	}
+	p := Part{Seq: 1, Type: IncrementalPart}
+	if n := len(a.m.Increments); n > 0 {
+		p.Seq = a.m.Increments[n-1].Seq + 1
+	}
+	p.Seq = max(p.Seq, a.begun+1) // one that came to nothing may still be open
+	a.begun = p.Seq
+	p.Name = fmt.Sprintf("%s.%d.incr.aof", a.name, p.Seq)
+	f, err := a.files.Create(a.Path(p))
+	if err != nil {
+		return nil, Part{}, fmt.Errorf("begin a part of the append-only file: %w", err)
+	}
+	// The name is durable before the manifest has it.
+	if err := a.files.SyncDirectory(a.dir); err != nil {
+		return nil, Part{}, errors.Join(err, f.Close())
+	}
+	return f, p, nil
+}
+
 // Rewrite puts a new base in the place of the old one and of all increments but
 // the last: it holds the data as of when that one began. write writes an RDB
 // file, or commands if rdb is false. If it fails everything stays as it was.
 func (a *AOFDirectory) Rewrite(rdb bool, write func(io.Writer) error) error {
+	var last []Part
+	if n := len(a.m.Increments); n > 0 {
+		last = a.m.Increments[n-1:]
+	}
+	return a.rewrite(rdb, last, write)
+}
+
+// Replace is Rewrite with an increment that BeginAnew has begun: nothing of what
+// was there before is kept.
+func (a *AOFDirectory) Replace(rdb bool, p Part, write func(io.Writer) error) error {
+	return a.rewrite(rdb, []Part{p}, write)
+}
+
+func (a *AOFDirectory) rewrite(rdb bool, keep []Part, write func(io.Writer) error) error {
 	if err := a.make(); err != nil {
 		return err
 	}
@@ -186,7 +215,7 @@ func (a *AOFDirectory) Rewrite(rdb bool, write func(io.Writer) error) error {
 	if err := ReplaceFile(a.files, a.Path(p), write); err != nil {
 		return err
 	}
-	m := Manifest{Base: &p, Superseded: slices.Clone(a.m.Superseded)}
+	m := Manifest{Base: &p, Superseded: slices.Clone(a.m.Superseded), Increments: slices.Clone(keep)}
 	supersede := func(p Part) {
 		p.Type = HistoryPart
 		m.Superseded = append(m.Superseded, p)
@@ -194,12 +223,10 @@ func (a *AOFDirectory) Rewrite(rdb bool, write func(io.Writer) error) error {
 	if a.m.Base != nil {
 		supersede(*a.m.Base)
 	}
-	for i, incr := range a.m.Increments {
-		if i < len(a.m.Increments)-1 {
-			supersede(incr)
-			continue
+	for _, p := range a.m.Increments {
+		if !slices.Contains(keep, p) {
+			supersede(p)
 		}
-		m.Increments = append(m.Increments, incr)
 	}
 	if err := a.save(m); err != nil {
 		return err

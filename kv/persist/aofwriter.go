@@ -42,7 +42,7 @@ func NewAOFWriter(f File, size int64, o AOFOptions) *AOFWriter {
 func (w *AOFWriter) Command(unix int64, db int, args ...[]byte) {
 	if w.Timestamps && unix > w.unix {
 		w.unix = unix
-		w.buf = fmt.Appendf(w.buf, "%s%d\r\n", annotationTime, unix)
+		w.buf = AppendTimestamp(w.buf, unix)
 	}
 	if db != w.db {
 		w.db = db
@@ -61,6 +61,23 @@ func appendCommand(b []byte, args ...[]byte) []byte {
 		b = append(b, '\r', '\n')
 	}
 	return b
+}
+
+// Gather gathers encoded commands, between which there may be time stamps; which
+// database they are for is the caller's to say. It takes text over and returns
+// another buffer, empty, to be used in its place.
+func (w *AOFWriter) Gather(text []byte) (spare []byte) {
+	if len(w.buf) > 0 {
+		w.buf = append(w.buf, text...)
+		return text[:0]
+	}
+	spare, w.buf = w.buf[:0], text
+	return spare
+}
+
+// AppendTimestamp appends a time stamp, as the commands behind it have it.
+func AppendTimestamp(b []byte, unix int64) []byte {
+	return fmt.Appendf(b, "%s%d\r\n", annotationTime, unix)
 }
 
 // Buffered is how many bytes are gathered.

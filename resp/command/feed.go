@@ -70,21 +70,23 @@ func (u *Unit) Append(b []byte, db *int) []byte {
 	if len(u.calls) == 0 {
 		return b
 	}
-	b = appendSelect(b, db, u.calls[0].db)
+	b = AppendSelect(b, db, u.calls[0].db)
 	if len(u.calls) == 1 {
 		return append(b, u.text...)
 	}
 	b = append(b, "*1\r\n$5\r\nMULTI\r\n"...)
 	from := 0
 	for _, c := range u.calls {
-		b = appendSelect(b, db, c.db)
+		b = AppendSelect(b, db, c.db)
 		b = append(b, u.text[from:c.end]...)
 		from = c.end
 	}
 	return append(b, "*1\r\n$4\r\nEXEC\r\n"...)
 }
 
-func appendSelect(b []byte, selected *int, db int) []byte {
+// AppendSelect selects a database in a stream of RESP in which *selected is
+// selected, if it is another.
+func AppendSelect(b []byte, selected *int, db int) []byte {
 	if *selected == db {
 		return b
 	}

@@ -24,7 +24,7 @@ func (r *room) configSpecs() []command.Spec {
 		Sub: []command.Spec{
 			{Name: "get", Arity: -3, Flags: adminFlags, Group: "server", Since: "2.0.0", Cost: "O(N) where N is the number of directives",
 				Doc: "Directives that match the patterns, with their values.", Args: "parameter [parameter ...]", Run: r.configGet},
-			{Name: "set", Arity: -4, Flags: adminFlags, Group: "server", Since: "2.0.0", Cost: "O(N) where N is the number of directives",
+			{Name: "set", Arity: -4, Flags: adminFlags | command.Detached, Group: "server", Since: "2.0.0", Cost: "O(N) where N is the number of directives",
 				Doc: "Sets directives: all of them or none.", Args: "parameter value [parameter value ...]", Run: r.configSet,
 				Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}},
 			{Name: "rewrite", Arity: 2, Flags: adminFlags, Group: "server", Since: "2.8.0", Cost: "O(1)",

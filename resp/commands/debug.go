@@ -29,8 +29,10 @@ func debugActions() []debugAction {
 		{name: "digest-value", max: -1, usage: "DIGEST-VALUE <key> [<key> ...]", doc: "Return a digest of each value.", store: true, run: (*room).debugDigestValue},
 		{name: "error", min: 1, max: 1, usage: "ERROR <string>", doc: "Return <string> as an error.", run: (*room).debugError},
 		{name: "log", min: 1, max: 1, usage: "LOG <message>", doc: "Write <message> to the server's log.", run: (*room).debugLog},
+		{name: "loadaof", usage: "LOADAOF", doc: "Write the append-only file's buffer, forget all data and load them from the file.", run: (*room).debugLoadAOF},
 		{name: "object", min: 1, max: 1, usage: "OBJECT <key>", doc: "Describe how the value of <key> is stored.", store: true, run: (*room).debugObject},
 		{name: "protocol", min: 1, max: 1, usage: "PROTOCOL <type>", doc: "Return an example of the type: " + protocolTypes + ".", run: (*room).debugProtocol},
+		{name: "reload", max: 3, usage: "RELOAD [option ...]", doc: "Save the data, forget them and load them. Options: NOSAVE, NOFLUSH, MERGE.", run: (*room).debugReload},
 		{name: "set-active-expire", min: 1, max: 1, usage: "SET-ACTIVE-EXPIRE <0|1>", doc: "Stop or resume the removal of expired keys that nobody accesses.", store: true, run: (*room).debugActiveExpire},
 		{name: "sleep", min: 1, max: 1, usage: "SLEEP <seconds>", doc: "Stop every command on keys for <seconds>. Decimals allowed.", run: (*room).debugSleep},
 		{name: "stringmatch-len", min: 2, max: 2, usage: "STRINGMATCH-LEN <length> <pattern>", doc: "Match a string of <length> times 'a' against the glob <pattern>.", run: (*room).debugStringMatch},
@@ -123,6 +125,44 @@ func (r *room) debugObject(c *command.Ctx) {
 		return
 	}
 	c.Simple(text)
+}
+
+func (r *room) debugReload(c *command.Ctx) {
+	var o ReloadOptions
+	for i := 2; i < len(c.Args); i++ {
+		switch {
+		case c.Is(i, "nosave"):
+			o.NoSave = true
+		case c.Is(i, "noflush"), c.Is(i, "merge"):
+			o.NoFlush = true
+		default:
+			c.Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+			return
+		}
+	}
+	if r.Reload == nil {
+		c.Error("ERR there is nothing to load")
+		return
+	}
+	if err := r.Reload(o); err != nil {
+		r.Log.Error("reload failed", "err", err)
+		c.Error("ERR Error trying to load the RDB dump, check server logs.")
+		return
+	}
+	c.OK()
+}
+
+func (r *room) debugLoadAOF(c *command.Ctx) {
+	if r.LoadAOF == nil {
+		c.Error("ERR there is nothing to load")
+		return
+	}
+	if err := r.LoadAOF(); err != nil {
+		r.Log.Error("reload failed", "err", err)
+		c.Error("ERR Error trying to load the AOF files, check server logs.")
+		return
+	}
+	c.OK()
 }
 
 func (r *room) debugActiveExpire(c *command.Ctx) {

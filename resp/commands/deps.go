@@ -42,6 +42,15 @@ type Deps struct {
 	// the cluster; to those of the same shard only, if shard is set. It must not
 	// block, and may keep neither slice.
 	Forward func(shard bool, channel, message []byte)
+	// Shutdown gets the node ready to end: it holds writes back and saves the data
+	// if asked to. If it fails, with the text of the reply, the node goes on. No
+	// partition is locked.
+	Shutdown func(save, noSave, force bool) error
+	// Reload forgets the data and loads them again, from the snapshot, which is
+	// written first unless NoSave is set, or from the append-only file. Every
+	// partition is locked.
+	Reload  func(o ReloadOptions) error
+	LoadAOF func() error
 	// ChangeReplID gives this node a new replication id (DEBUG CHANGE-REPL-ID).
 	ChangeReplID func()
 	// Sections are INFO's sections of other rooms. One that has the name of a
@@ -49,6 +58,12 @@ type Deps struct {
 	Sections []command.InfoSection
 	// Store serves DEBUG and MEMORY USAGE.
 	Store StoreDebug
+}
+
+// ReloadOptions are those of DEBUG RELOAD.
+type ReloadOptions struct {
+	NoSave  bool // load what the file holds already
+	NoFlush bool // keep the keys that are there
 }
 
 // Dataset is the store's figures.

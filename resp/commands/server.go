@@ -51,7 +51,7 @@ func serverTime(c *command.Ctx) {
 }
 
 func (r *room) shutdown(c *command.Ctx) {
-	var save, noSave, abort bool
+	var save, noSave, force, abort bool
 	for i := 1; i < len(c.Args); i++ {
 		switch {
 		case c.Is(i, "save"):
@@ -60,8 +60,10 @@ func (r *room) shutdown(c *command.Ctx) {
 			noSave = true
 		case c.Is(i, "abort"):
 			abort = true
-		case c.Is(i, "now"), c.Is(i, "force"):
-			// Nothing is waited for or saved at shutdown: these change nothing.
+		case c.Is(i, "force"):
+			force = true
+		case c.Is(i, "now"):
+			// Replicas that lag behind aren't waited for.
 		default:
 			c.Error(command.ErrSyntax)
 			return
@@ -72,12 +74,17 @@ func (r *room) shutdown(c *command.Ctx) {
 		c.Error(command.ErrSyntax)
 	case abort:
 		c.Error("ERR No shutdown in progress.")
-	case save:
-		// There is nothing yet that could save.
-		r.Log.Warn("shutdown refused: this version can't save the data", "client", c.Session.ID())
-		c.Error("ERR Errors trying to SHUTDOWN. Check logs.")
 	default:
 		r.Log.Info("shutdown requested", "client", c.Session.ID())
+		if r.Shutdown != nil {
+			if err := r.Deps.Shutdown(save, noSave, force); err != nil {
+				c.Error("ERR " + err.Error())
+				return
+			}
+		} else if save {
+			c.Error("ERR Errors trying to SHUTDOWN. Check logs.") // there is nothing that could save
+			return
+		}
 		session(c).CloseWithoutReply()
 		r.Server.RequestShutdown()
 	}
