@@ -130,7 +130,7 @@ func (d DB) open(at *place, key []byte, t Type, a Access) (ok bool) {
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)
-			d.tell(d.s.events.missed, at.part, key)
+			d.missed(at.part, key, a)
 		}
 		return true
 	}

@@ -18,14 +18,17 @@ const (
 type Access uint8
 
 // A lookup by a command that reads counts as hit or miss and refreshes the
-// access time; one by a command that writes only refreshes it.
+// access time; one by a command that writes only refreshes it. Observers are told
+// of a miss that counts, unless the lookup is discreet.
 const (
 	count Access = 1 << iota
 	refresh
+	discreet
 
 	ForRead   = count | refresh
 	ForWrite  = refresh
-	Untouched = count // as CLIENT NO-TOUCH reads
+	Untouched = count            // as CLIENT NO-TOUCH reads
+	Inspect   = count | discreet // as OBJECT looks
 	Quiet     = Access(0)
 )
 
@@ -106,7 +109,7 @@ func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)
-			d.tell(d.s.events.missed, at.part, key)
+			d.missed(at.part, key, a)
 		}
 		return Entry{}, false
 	}
@@ -245,6 +248,17 @@ func (d DB) Edit(key []byte, size int) []byte {
 		val = d.put(&at, key, kind(String, Raw), KeepTTL, max(size, old), true)
 	}
 	clear(val[old:])
+	d.changed(at.part, key)
+	return val
+}
+
+// Blank makes the key a raw string of size zero bytes without expiry, whatever it
+// was, and returns its value as Edit does.
+func (d DB) Blank(key []byte, size int) []byte {
+	var at place
+	d.live(&at, key)
+	val := d.put(&at, key, kind(String, Raw), NoExpiry, size, false)
+	clear(val)
 	d.changed(at.part, key)
 	return val
 }

@@ -64,6 +64,12 @@ func (d DB) tell(to []keyEvent, p *partition, key []byte) {
 	}
 }
 
+func (d DB) missed(p *partition, key []byte, a Access) {
+	if a&discreet == 0 {
+		d.tell(d.s.events.missed, p, key)
+	}
+}
+
 func (s *Store) tellFlushed(db int) {
 	for _, f := range s.events.flushed {
 		f(db)

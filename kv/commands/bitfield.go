@@ -113,9 +113,11 @@ func (h *handlers) bitfield(c *command.Ctx, readOnly bool) {
 			return
 		}
 		f.bytes = e.Bytes(scratch[:])
-		f.grow = f.size > 0 && (e.Encoding() != kv.Raw || len(f.bytes) < f.size)
+		f.longer = len(f.bytes) < f.size
+		f.grow = f.size > 0 && (e.Encoding() != kv.Raw || f.longer)
 	} else {
-		f.grow = f.size > 0
+		f.longer = f.size > 0
+		f.grow = f.longer
 	}
 	if f.grow {
 		f.edit()
@@ -128,6 +130,9 @@ func (h *handlers) bitfield(c *command.Ctx, readOnly bool) {
 			c.Null()
 		}
 	}
+	if f.changed {
+		h.notify(c, command.NotifyString, "setbit", f.key)
+	}
 }
 
 // bitfieldValue is the string that operations work on. It's made writable by
@@ -139,6 +144,8 @@ type bitfieldValue struct {
 	bytes    []byte
 	size     int // bytes that the writes need
 	grow     bool
+	longer   bool // the value grows: then every write counts as a change,
+	changed  bool // unless it fails
 	writable bool
 }
 
@@ -167,6 +174,7 @@ func (f *bitfieldValue) run(op *bitfieldOp) (int64, bool) {
 	if over && op.overflow == fail {
 		return 0, false
 	}
+	f.changed = f.changed || f.longer || result != old
 	if result != old {
 		if !f.writable {
 			f.edit()

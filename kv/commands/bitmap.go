@@ -85,9 +85,13 @@ func (h *handlers) setbit(c *command.Ctx) {
 			return
 		}
 	}
+	grows := !found || at >= e.Len()
 	v := db.Edit(key, at+1)
 	old := int64(v[at]>>shift) & 1
 	v[at] = v[at]&^(1<<shift) | byte(on)<<shift
+	if grows || old != on {
+		h.notify(c, command.NotifyString, "setbit", key)
+	}
 	c.Int(old)
 }
 

@@ -48,7 +48,9 @@ func (h *handlers) bitop(c *command.Ctx) {
 		}
 	}
 	if longest == 0 {
-		db.Delete(c.Arg(2))
+		if db.Delete(c.Arg(2)) {
+			h.notify(c, command.NotifyGeneric, "del", c.Arg(2))
+		}
 		c.Int(0)
 		return
 	}
@@ -60,8 +62,7 @@ func (h *handlers) bitop(c *command.Ctx) {
 	if isSource {
 		result = make([]byte, longest)
 	} else {
-		db.Delete(dest)
-		result = db.Edit(dest, longest)
+		result = db.Blank(dest, longest)
 	}
 	for i, key := range c.Args[3:] {
 		var scratch [20]byte
@@ -81,6 +82,7 @@ func (h *handlers) bitop(c *command.Ctx) {
 	if isSource {
 		setRaw(db, dest, result, kv.NoExpiry)
 	}
+	h.notify(c, command.NotifyString, "set", dest)
 	c.Int(int64(longest))
 }
 

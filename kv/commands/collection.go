@@ -16,7 +16,12 @@ func bulkValue(c *command.Ctx, v packed.Value) {
 
 // notify tells of a keyspace event.
 func (h *handlers) notify(c *command.Ctx, class command.Class, event string, key []byte) {
+	h.notifyIn(c.Session.DB(), class, event, key)
+}
+
+// notifyIn is notify for a key of a certain database.
+func (h *handlers) notifyIn(db int, class command.Class, event string, key []byte) {
 	if h.Notifier != nil && h.Notifier.Wants(class) {
-		h.Notifier.Notify(c.Session.DB(), class, event, key)
+		h.Notifier.Notify(db, class, event, key)
 	}
 }

@@ -85,7 +85,9 @@ func (h *handlers) restore(c *command.Ctx) {
 			expiry = c.NowMs + min(ttl, math.MaxInt64-c.NowMs)
 		}
 		if expiry <= c.NowMs {
-			db.Delete(key)
+			if db.Delete(key) {
+				h.notify(c, command.NotifyGeneric, "del", key)
+			}
 			c.OK()
 			return
 		}
@@ -94,6 +96,7 @@ func (h *handlers) restore(c *command.Ctx) {
 		c.Error("ERR Bad data format")
 		return
 	}
+	h.notify(c, command.NotifyGeneric, "restore", key)
 	if o.idle >= 0 {
 		db.SetIdle(key, o.idle)
 	}

@@ -112,8 +112,10 @@ func (h *handlers) expire(c *command.Ctx, u expiryUnit) {
 	}
 	if when <= c.NowMs {
 		db.Delete(key)
+		h.notify(c, command.NotifyGeneric, "del", key)
 	} else {
 		db.SetExpiry(key, when)
+		h.notify(c, command.NotifyGeneric, "expire", key)
 	}
 	c.Int(1)
 }
@@ -126,6 +128,7 @@ func (h *handlers) persist(c *command.Ctx) {
 		return
 	}
 	db.SetExpiry(c.Arg(1), kv.NoExpiry)
+	h.notify(c, command.NotifyGeneric, "persist", c.Arg(1))
 	c.Int(1)
 }
 

@@ -101,6 +101,7 @@ func (h *handlers) pfadd(c *command.Ctx) {
 	}
 	v.forgetCount()
 	setRaw(db, key, v, kv.KeepTTL)
+	h.notify(c, command.NotifyString, "pfadd", key)
 	c.Int(1)
 }
 
@@ -119,6 +120,7 @@ func (h *handlers) addDense(c *command.Ctx, db kv.DB, v hll) {
 		v.setDense(index, rank)
 	}
 	if writable {
+		h.notify(c, command.NotifyString, "pfadd", c.Arg(1))
 		c.Int(1)
 	} else {
 		c.Int(0)
@@ -208,5 +210,6 @@ func (h *handlers) pfmerge(c *command.Ctx) {
 	}
 	v.forgetCount()
 	setRaw(db, key, v, kv.KeepTTL)
+	h.notify(c, command.NotifyString, "pfadd", key)
 	c.OK()
 }

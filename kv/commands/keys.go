@@ -55,6 +55,7 @@ func (h *handlers) del(c *command.Ctx) {
 	db, n := h.db(c), int64(0)
 	for _, key := range c.Args[1:] {
 		if db.Delete(key) {
+			h.notify(c, command.NotifyGeneric, "del", key)
 			n++
 		}
 	}
@@ -113,7 +114,12 @@ func (h *handlers) renamed(c *command.Ctx, nx bool) bool {
 			return false
 		}
 	}
-	return db.Move(from, db, to)
+	if !db.Move(from, db, to) {
+		return false
+	}
+	h.notify(c, command.NotifyGeneric, "rename_from", from)
+	h.notify(c, command.NotifyGeneric, "rename_to", to)
+	return true
 }
 
 const (
@@ -181,6 +187,8 @@ func (h *handlers) move(c *command.Ctx) {
 		return
 	}
 	db.Move(key, to, key)
+	h.notify(c, command.NotifyGeneric, "move_from", key)
+	h.notifyIn(to.Number(), command.NotifyGeneric, "move_to", key)
 	c.Int(1)
 }
 
@@ -222,5 +230,6 @@ func (h *handlers) copyKey(c *command.Ctx) {
 		return
 	}
 	db.Copy(from, to, name)
+	h.notifyIn(to.Number(), command.NotifyGeneric, "copy_to", name)
 	c.Int(1)
 }

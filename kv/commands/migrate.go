@@ -137,8 +137,8 @@ func (h *handlers) migrate(c *command.Ctx) {
 		Body:    body,
 		Keys:    len(sent),
 	}, func(i int) {
-		if !m.copy {
-			source.Delete(sent[i])
+		if !m.copy && source.Delete(sent[i]) {
+			h.notify(c, command.NotifyGeneric, "del", sent[i])
 		}
 	})
 	var refused migrate.TargetError

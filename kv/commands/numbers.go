@@ -69,6 +69,7 @@ func (h *handlers) add(c *command.Ctx, delta int64) {
 		return
 	}
 	db.SetInt(c.Arg(1), n+delta)
+	h.notify(c, command.NotifyString, "incrby", c.Arg(1))
 	c.Int(n + delta)
 }
 
@@ -97,5 +98,6 @@ func (h *handlers) incrbyfloat(c *command.Ctx) {
 	}
 	out := appendLongDouble(nil, sum)
 	db.SetText(c.Arg(1), out, kv.KeepTTL)
+	h.notify(c, command.NotifyString, "incrbyfloat", c.Arg(1))
 	c.Bulk(out)
 }

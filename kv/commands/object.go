@@ -14,7 +14,7 @@ func (h *handlers) objectSpecs() []command.Spec {
 			Group: "generic", Since: since, Cost: "O(1)", Args: "key", Doc: doc,
 			Tips: []string{"nondeterministic_output"},
 			Run: func(c *command.Ctx) {
-				if e, ok := h.db(c).Lookup(c.Arg(2), kv.Untouched); ok {
+				if e, ok := h.db(c).Lookup(c.Arg(2), kv.Inspect); ok {
 					run(c, e)
 				} else {
 					c.Null()

@@ -102,6 +102,7 @@ func badExpiry(c *command.Ctx) bool {
 func (h *handlers) set(c *command.Ctx) {
 	if len(c.Args) == 3 {
 		h.db(c).SetString(c.Arg(1), c.Arg(2), kv.NoExpiry)
+		h.notify(c, command.NotifyString, "set", c.Arg(1))
 		c.OK()
 		return
 	}
@@ -144,6 +145,10 @@ func (h *handlers) setConditionally(c *command.Ctx, o setOptions, expiry int64) 
 	}
 	if doit {
 		db.SetString(key, c.Arg(2), expiry)
+		h.notify(c, command.NotifyString, "set", key)
+		if o.unit != noUnit {
+			h.notify(c, command.NotifyGeneric, "expire", key)
+		}
 	}
 }
 
@@ -154,6 +159,7 @@ func (h *handlers) setnx(c *command.Ctx) {
 		return
 	}
 	db.SetString(c.Arg(1), c.Arg(2), kv.NoExpiry)
+	h.notify(c, command.NotifyString, "set", c.Arg(1))
 	c.Int(1)
 }
 
@@ -163,6 +169,8 @@ func (h *handlers) psetex(c *command.Ctx) { h.setFor(c, inMillis) }
 func (h *handlers) setFor(c *command.Ctx, u expiryUnit) {
 	if expiry, ok := expiryTime(c, c.Arg(2), u); ok {
 		h.db(c).SetString(c.Arg(1), c.Arg(3), expiry)
+		h.notify(c, command.NotifyString, "set", c.Arg(1))
+		h.notify(c, command.NotifyGeneric, "expire", c.Arg(1))
 		c.OK()
 	}
 }
@@ -187,7 +195,12 @@ func (h *handlers) getex(c *command.Ctx) {
 	switch {
 	case o.unit != noUnit && expiry <= c.NowMs:
 		db.Delete(c.Arg(1))
-	case o.unit != noUnit, o.persist && e.Expiry() != kv.NoExpiry:
+		h.notify(c, command.NotifyGeneric, "del", c.Arg(1))
+	case o.unit != noUnit:
 		db.SetExpiry(c.Arg(1), expiry)
+		h.notify(c, command.NotifyGeneric, "expire", c.Arg(1))
+	case o.persist && e.Expiry() != kv.NoExpiry:
+		db.SetExpiry(c.Arg(1), kv.NoExpiry)
+		h.notify(c, command.NotifyGeneric, "persist", c.Arg(1))
 	}
 }

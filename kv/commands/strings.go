@@ -121,6 +121,7 @@ func (h *handlers) getdel(c *command.Ctx) {
 	if e, ok := h.readString(c, c.Arg(1), c.Null); ok {
 		bulk(c, e)
 		h.db(c).Delete(c.Arg(1))
+		h.notify(c, command.NotifyGeneric, "del", c.Arg(1))
 	}
 }
 
@@ -140,6 +141,7 @@ func (h *handlers) getset(c *command.Ctx) {
 	}
 	if !wrong {
 		h.db(c).SetString(c.Arg(1), c.Arg(2), kv.NoExpiry)
+		h.notify(c, command.NotifyString, "set", c.Arg(1))
 	}
 }
 
@@ -200,6 +202,7 @@ func (h *handlers) setPairs(c *command.Ctx) {
 	db := h.db(c)
 	for i := 1; i < len(c.Args); i += 2 {
 		db.SetString(c.Args[i], c.Args[i+1], kv.NoExpiry)
+		h.notify(c, command.NotifyString, "set", c.Args[i])
 	}
 }
 
@@ -243,6 +246,7 @@ func (h *handlers) appendTo(c *command.Ctx) {
 	e, ok := db.Lookup(key, kv.ForWrite)
 	if !ok {
 		db.SetString(key, tail, kv.NoExpiry)
+		h.notify(c, command.NotifyString, "append", key)
 		c.Int(int64(len(tail)))
 		return
 	}
@@ -255,6 +259,7 @@ func (h *handlers) appendTo(c *command.Ctx) {
 		return
 	}
 	copy(db.Edit(key, n+len(tail))[n:], tail)
+	h.notify(c, command.NotifyString, "append", key)
 	c.Int(int64(n + len(tail)))
 }
 
@@ -287,5 +292,6 @@ func (h *handlers) setrange(c *command.Ctx) {
 	}
 	v := db.Edit(key, int(offset)+len(part))
 	copy(v[offset:], part)
+	h.notify(c, command.NotifyString, "setrange", key)
 	c.Int(int64(len(v)))
 }
