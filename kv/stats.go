@@ -47,6 +47,7 @@ func (s *Store) Stats() Stats {
 func (s *Store) ResetStats() {
 	s.cycle.capped.Store(0)
 	s.cycle.nanos.Store(0)
+	s.evict.evicted.Store(0)
 	for i := range s.parts {
 		c := &s.parts[i].counters
 		c.hits.Store(0)

@@ -34,6 +34,7 @@ type Store struct {
 
 	limits       limits
 	lfu          atomic.Bool
+	evict        evictor
 	snapshotting atomic.Bool
 	activeExpire atomic.Bool
 	cycle        cycleStats
@@ -93,6 +94,7 @@ func New(c Config) *Store {
 	s.Observe(s.waitObserver())
 	s.activeExpire.Store(true)
 	s.SetLimits(DefaultLimits())
+	s.SetEviction(Eviction{})
 	return s
 }
 
