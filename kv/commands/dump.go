@@ -3,6 +3,8 @@ package commands
 import (
 	"errors"
 	"math"
+	"slices"
+	"strconv"
 
 	"conclave/kv"
 	"conclave/kv/persist"
@@ -86,6 +88,7 @@ func (h *handlers) restore(c *command.Ctx) {
 		}
 		if expiry <= c.NowMs {
 			if db.Delete(key) {
+				keepDelete(c, key)
 				h.notify(c, command.NotifyGeneric, "del", key)
 			}
 			c.OK()
@@ -102,6 +105,11 @@ func (h *handlers) restore(c *command.Ctx) {
 	}
 	if o.freq >= 0 {
 		db.SetFreq(key, uint8(o.freq))
+	}
+	if expiry != kv.NoExpiry && !o.absolute && c.Kept() {
+		effect := append(slices.Clone(c.Args), []byte("ABSTTL"))
+		effect[2] = strconv.AppendInt(nil, expiry, 10)
+		c.Rewrite(effect...)
 	}
 	c.OK()
 }

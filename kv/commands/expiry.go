@@ -112,9 +112,11 @@ func (h *handlers) expire(c *command.Ctx, u expiryUnit) {
 	}
 	if when <= c.NowMs {
 		db.Delete(key)
+		keepDelete(c, key)
 		h.notify(c, command.NotifyGeneric, "del", key)
 	} else {
 		db.SetExpiry(key, when)
+		keepExpiry(c, key, when)
 		h.notify(c, command.NotifyGeneric, "expire", key)
 	}
 	c.Int(1)

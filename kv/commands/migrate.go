@@ -128,6 +128,7 @@ func (h *handlers) migrate(c *command.Ctx) {
 		return
 	}
 	source := h.db(c)
+	gone := [][]byte{wordDel}
 	err := h.Migrate.Send(context.Background(), migrate.Request{
 		Host:    string(c.Arg(1)),
 		Port:    leadingNumber(c.Arg(2)),
@@ -138,9 +139,14 @@ func (h *handlers) migrate(c *command.Ctx) {
 		Keys:    len(sent),
 	}, func(i int) {
 		if !m.copy && source.Delete(sent[i]) {
+			gone = append(gone, sent[i])
 			h.notify(c, command.NotifyGeneric, "del", sent[i])
 		}
 	})
+	c.NoEffect()
+	if len(gone) > 1 {
+		c.Rewrite(gone...)
+	}
 	var refused migrate.TargetError
 	switch {
 	case err == nil:

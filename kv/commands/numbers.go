@@ -98,6 +98,9 @@ func (h *handlers) incrbyfloat(c *command.Ctx) {
 	}
 	out := appendLongDouble(nil, sum)
 	db.SetText(c.Arg(1), out, kv.KeepTTL)
+	if c.Kept() {
+		c.Rewrite(wordSet, c.Arg(1), out, wordKeepTTL)
+	}
 	h.notify(c, command.NotifyString, "incrbyfloat", c.Arg(1))
 	c.Bulk(out)
 }

@@ -147,6 +147,7 @@ func (h *handlers) setConditionally(c *command.Ctx, o setOptions, expiry int64) 
 		db.SetString(key, c.Arg(2), expiry)
 		h.notify(c, command.NotifyString, "set", key)
 		if o.unit != noUnit {
+			keepSet(c, key, c.Arg(2), expiry)
 			h.notify(c, command.NotifyGeneric, "expire", key)
 		}
 	}
@@ -169,6 +170,7 @@ func (h *handlers) psetex(c *command.Ctx) { h.setFor(c, inMillis) }
 func (h *handlers) setFor(c *command.Ctx, u expiryUnit) {
 	if expiry, ok := expiryTime(c, c.Arg(2), u); ok {
 		h.db(c).SetString(c.Arg(1), c.Arg(3), expiry)
+		keepSet(c, c.Arg(1), c.Arg(3), expiry)
 		h.notify(c, command.NotifyString, "set", c.Arg(1))
 		h.notify(c, command.NotifyGeneric, "expire", c.Arg(1))
 		c.OK()
@@ -195,12 +197,15 @@ func (h *handlers) getex(c *command.Ctx) {
 	switch {
 	case o.unit != noUnit && expiry <= c.NowMs:
 		db.Delete(c.Arg(1))
+		keepDelete(c, c.Arg(1))
 		h.notify(c, command.NotifyGeneric, "del", c.Arg(1))
 	case o.unit != noUnit:
 		db.SetExpiry(c.Arg(1), expiry)
+		keepExpiry(c, c.Arg(1), expiry)
 		h.notify(c, command.NotifyGeneric, "expire", c.Arg(1))
 	case o.persist && e.Expiry() != kv.NoExpiry:
 		db.SetExpiry(c.Arg(1), kv.NoExpiry)
+		keepExpiry(c, c.Arg(1), kv.NoExpiry)
 		h.notify(c, command.NotifyGeneric, "persist", c.Arg(1))
 	}
 }

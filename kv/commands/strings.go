@@ -121,6 +121,7 @@ func (h *handlers) getdel(c *command.Ctx) {
 	if e, ok := h.readString(c, c.Arg(1), c.Null); ok {
 		bulk(c, e)
 		h.db(c).Delete(c.Arg(1))
+		keepDelete(c, c.Arg(1))
 		h.notify(c, command.NotifyGeneric, "del", c.Arg(1))
 	}
 }
