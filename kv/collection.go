@@ -80,14 +80,14 @@ func (m *members) init(sp *ds.Space) {
 }
 
 // Bytes is the memory that the objects take. No lock is needed.
-func (m *members) Bytes() int64 { return m.Shard.Bytes() - m.trees.Buried() }
+func (m *members) Bytes() int64 { return m.Shard.Bytes() - m.trees.Buried() - m.lists.Buried() }
 
 // Buried is the memory of objects that have been given up but not freed yet. No
 // lock is needed.
-func (m *members) Buried() int64 { return m.Shard.Buried() + m.trees.Buried() }
+func (m *members) Buried() int64 { return m.Shard.Buried() + m.trees.Buried() + m.lists.Buried() }
 
 // Graves reports whether there is something to reap.
-func (m *members) Graves() bool { return m.Shard.Graves() || m.trees.Graves() }
+func (m *members) Graves() bool { return m.Shard.Graves() || m.trees.Graves() || m.lists.Graves() }
 
 // Reap frees up to about n records and nodes of objects that have been given up,
 // and reports whether there are more.
@@ -95,6 +95,10 @@ func (m *members) Reap(n int) (more bool) {
 	more = m.Shard.Reap(n)
 	if m.trees.Graves() {
 		more = m.trees.Reap(n) || more
+		m.CountNodes()
+	}
+	if m.lists.Graves() {
+		more = m.lists.Reap(n) || more
 		m.CountNodes()
 	}
 	return more
@@ -236,6 +240,9 @@ func (v *Saved) Flat() packed.List {
 	if isOwned(v.kind) {
 		return v.val
 	}
+	if v.Type() == List {
+		return listBody(v.val)
+	}
 	if v.Encoding() == Intset {
 		v.scratch = appendFlat(v.scratch[:0], v.kind, v.val)
 		return v.scratch
@@ -265,6 +272,8 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 		d.buildHash(at, key, flat)
 	case Stream:
 		d.buildStream(at, key, flat)
+	case List:
+		d.buildList(at, key, flat)
 	case Set:
 		d.buildSet(at, key, flat)
 	case ZSet:
@@ -276,6 +285,9 @@ func (p *partition) build(d DB, at *place, key []byte, t Type, flat packed.List)
 
 // flatCount is the number of elements of a flat value.
 func flatCount(k byte, val []byte) int {
+	if typeOf(k) == List {
+		return listLen(val)
+	}
 	if encodingOf(k) == Intset {
 		return intset(val).count()
 	}
@@ -288,6 +300,9 @@ func flatCount(k byte, val []byte) int {
 
 // appendFlat appends the flat form of a value that is not owned.
 func appendFlat(dst []byte, k byte, val []byte) []byte {
+	if typeOf(k) == List {
+		return append(dst, listBody(val)...)
+	}
 	if encodingOf(k) == Intset {
 		return intset(val).appendList(dst)
 	}

@@ -30,6 +30,7 @@ type plain interface {
 // plainTypes makes empty ones.
 func plainTypes() map[Type]func() plain {
 	return map[Type]func() plain{
+		List:   func() plain { return &plainList{} },
 		Hash:   func() plain { return plainHash{} },
 		Stream: func() plain { return &plainStream{} },
 		Set:    func() plain { return plainSet{} },

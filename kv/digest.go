@@ -58,6 +58,9 @@ func (d *Digest) addFlat(t Type, flat packed.List) {
 	for pos := 0; pos < len(flat); {
 		var text []byte
 		switch t {
+		case List:
+			text, pos = next(pos)
+			d.mix(text)
 		case Set:
 			text, pos = next(pos)
 			d.xor(text)

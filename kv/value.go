@@ -60,6 +60,7 @@ const (
 	Skiplist
 	Quicklist
 	StreamNodes
+	ListpackChain // what is one listpack in Redis
 )
 
 // String is the name that OBJECT ENCODING replies.
@@ -71,7 +72,7 @@ func (e Encoding) String() string {
 		return "int"
 	case Embstr:
 		return "embstr"
-	case Listpack:
+	case Listpack, ListpackChain:
 		return "listpack"
 	case Intset:
 		return "intset"

@@ -288,6 +288,10 @@ var notes = regexp.MustCompile(`"notes" "[^"]*" `)
 // infoWords ignores the order of subcommands, flags and the like.
 func infoWords(reply string) string {
 	w := strings.Fields(strings.NewReplacer("[", " ", "]", " ").Replace(notes.ReplaceAllString(reply, "")))
+	if slices.Contains(w, "blocking") {
+		// Since 7.2 scripts may call what blocks.
+		w = slices.DeleteFunc(w, func(s string) bool { return s == "noscript" })
+	}
 	slices.Sort(w)
 	return strings.Join(w, " ")
 }

@@ -88,7 +88,13 @@ func TestCollectionsTravel(t *testing.T) {
 	for i := range 200 {
 		fields = append(fields, "field "+strconv.Itoa(i), strconv.Itoa(i))
 	}
+	elements := []string{"RPUSH", "a", "-17", "", strings.Repeat("x", 300), strings.Repeat("y", 10000)}
+	for i := range 3000 {
+		elements = append(elements, strconv.Itoa(i*i*i), "element "+strconv.Itoa(i))
+	}
 	made := map[string][]string{
+		"list":  elements[:4],
+		"long":  elements,
 		"hash":  {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},
 		"large": append([]string{"HSET"}, fields...),
 		"set":   {"SADD", "a", "-17", "", strings.Repeat("x", 60)}, "large set": append([]string{"SADD"}, fields...),

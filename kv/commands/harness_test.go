@@ -111,6 +111,9 @@ func (l *local) run(args [][]byte) {
 	defer l.store.Unlock(mask)
 	l.ctx.Spec, l.ctx.Args, l.ctx.NowMs, l.ctx.InExec = spec, args, l.now, l.inExec
 	spec.Run(l.ctx)
+	if l.ctx.TakeWait() != nil { // nobody else is there to end it
+		l.w.NullArray()
+	}
 }
 
 // expect runs a command, given as words, and compares its reply.

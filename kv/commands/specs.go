@@ -44,6 +44,8 @@ func Specs(d Deps) [][]command.Spec {
 		h.zsetSpecs(),
 		h.memberSpecs(),
 		h.algebraSpecs(),
+		h.listSpecs(),
+		h.listMoveSpecs(),
 		h.keySpecs(),
 		h.expirySpecs(),
 		h.objectSpecs(),

@@ -29,6 +29,8 @@ func fromFlat(t kv.Type, flat packed.List) persist.Value {
 		return hashOf(flat)
 	case kv.Stream:
 		return streamOf(flat)
+	case kv.List:
+		return listOf(flat)
 	case kv.Set:
 		return setOf(flat)
 	case kv.ZSet:
@@ -48,6 +50,8 @@ func Put(db kv.DB, key []byte, v persist.Value, expiry int64) bool {
 		return putFlat(db, key, kv.Hash, flatHash(v), expiry)
 	case *persist.Stream:
 		return putFlat(db, key, kv.Stream, flatStream(v), expiry)
+	case persist.List:
+		return putFlat(db, key, kv.List, flatList(v), expiry)
 	case persist.Set:
 		return putFlat(db, key, kv.Set, flatSet(v), expiry)
 	case persist.SortedSet:

@@ -2,6 +2,7 @@ package deque
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"conclave/kv/ds/arena"
 	"conclave/kv/ds/packed"
@@ -21,19 +22,27 @@ const (
 )
 
 // Nodes is where lists take their nodes from.
-type Nodes struct{ h *arena.Heap }
+type Nodes struct {
+	h      *arena.Heap
+	graves []arena.Ref // first nodes of buried lists
+	buried atomic.Int64
+}
 
 // NewNodes makes nodes on a heap.
-func NewNodes(h *arena.Heap) *Nodes { return &Nodes{h} }
+func NewNodes(h *arena.Heap) *Nodes { return &Nodes{h: h} }
 
 // List is a list of values. The zero value is empty.
 type List struct {
 	first, last arena.Ref
 	n           int
+	bytes       int64
 }
 
 // Len is the number of values.
 func (l *List) Len() int { return l.n }
+
+// Bytes is the memory that the list's nodes take.
+func (l *List) Bytes() int64 { return l.bytes }
 
 type node struct {
 	head []byte
@@ -57,17 +66,23 @@ func (ns *Nodes) list(n node) packed.List {
 	return packed.List(ns.h.Arena().Bytes(n.ref, n.cell())[nodeHead : nodeHead+n.size()])
 }
 
-func (ns *Nodes) alloc(room int) node {
+func (ns *Nodes) alloc(l *List, room int) node {
 	cell := arena.CellSize(nodeHead + room)
 	n := ns.node(ns.h.Alloc(cell))
+	l.bytes += int64(cell)
 	clear(n.head)
 	binary.LittleEndian.PutUint32(n.head[24:], uint32(cell))
 	return n
 }
 
+func (ns *Nodes) free(l *List, n node) {
+	l.bytes -= int64(n.cell())
+	ns.h.Free(n.ref, n.cell())
+}
+
 // resize moves a node to a cell with room for a list of some size.
 func (ns *Nodes) resize(l *List, n node, room int) node {
-	to := ns.alloc(room)
+	to := ns.alloc(l, room)
 	to.setPrev(n.prev())
 	to.setNext(n.next())
 	to.setCount(n.count())
@@ -83,7 +98,7 @@ func (ns *Nodes) resize(l *List, n node, room int) node {
 	} else {
 		l.last = to.ref
 	}
-	ns.h.Free(n.ref, n.cell())
+	ns.free(l, n)
 	return to
 }
 
@@ -136,7 +151,7 @@ func (ns *Nodes) PushFront(l *List, val []byte) {
 
 // link adds an empty node between two neighbours, either of which may be 0.
 func (ns *Nodes) link(l *List, prev, next arena.Ref, room int) node {
-	n := ns.alloc(room)
+	n := ns.alloc(l, room)
 	n.setPrev(prev)
 	n.setNext(next)
 	if prev != 0 {
@@ -164,7 +179,7 @@ func (ns *Nodes) unlink(l *List, n node) {
 	} else {
 		l.last = prev
 	}
-	ns.h.Free(n.ref, n.cell())
+	ns.free(l, n)
 }
 
 // seek is the node of the i-th value, 0 <= i < Len, and its number in it.
@@ -197,6 +212,29 @@ func (ns *Nodes) At(l *List, i int) packed.Value {
 	list := ns.list(n)
 	v, _ := list.At(position(list, j, n.count()))
 	return v
+}
+
+// First is the first value of a list that is not empty.
+func (ns *Nodes) First(l *List) packed.Value {
+	v, _ := ns.list(ns.node(l.first)).At(0)
+	return v
+}
+
+// Last is the last value of a list that is not empty.
+func (ns *Nodes) Last(l *List) packed.Value {
+	list := ns.list(ns.node(l.last))
+	v, _ := list.At(list.Before(len(list)))
+	return v
+}
+
+// AppendTo appends the values to a packed list.
+func (ns *Nodes) AppendTo(dst packed.List, l *List) packed.List {
+	for r := l.first; r != 0; {
+		n := ns.node(r)
+		dst = append(dst, ns.list(n)...)
+		r = n.next()
+	}
+	return dst
 }
 
 // Set gives the i-th value, 0 <= i < Len, another content.
@@ -289,6 +327,31 @@ func (ns *Nodes) Delete(l *List, i, n int) {
 	}
 }
 
+// DeleteFunc removes the values for which drop returns true; it is called once for
+// each, in order.
+func (ns *Nodes) DeleteFunc(l *List, drop func(packed.Value) bool) {
+	for r := l.first; r != 0; {
+		n := ns.node(r)
+		r = n.next()
+		list, gone := ns.list(n), 0
+		left := list.DeleteFunc(func(v packed.Value) bool {
+			if drop(v) {
+				gone++
+				return true
+			}
+			return false
+		})
+		switch l.n -= gone; {
+		case gone == 0:
+		case len(left) == 0:
+			ns.unlink(l, n)
+		default:
+			n.store(left, n.count()-gone)
+			ns.settle(l, n)
+		}
+	}
+}
+
 // settle gives a node whose list has become much smaller a smaller cell, or its
 // values to a neighbour.
 func (ns *Nodes) settle(l *List, n node) {
@@ -359,7 +422,41 @@ func (ns *Nodes) Free(l *List) {
 	for r := l.first; r != 0; {
 		n := ns.node(r)
 		r = n.next()
-		ns.h.Free(n.ref, n.cell())
+		ns.free(l, n)
 	}
 	*l = List{}
+}
+
+// Bury empties a list. Its memory is freed by Reap, in parts.
+func (ns *Nodes) Bury(l *List) {
+	if l.first != 0 {
+		ns.graves = append(ns.graves, l.first)
+		ns.buried.Add(l.bytes)
+	}
+	*l = List{}
+}
+
+// Graves reports whether there is something to reap.
+func (ns *Nodes) Graves() bool { return len(ns.graves) > 0 }
+
+// Buried is the memory of buried lists that has not been freed yet. No lock is
+// needed.
+func (ns *Nodes) Buried() int64 { return ns.buried.Load() }
+
+// Reap frees up to n nodes of buried lists, and reports whether there are more.
+func (ns *Nodes) Reap(n int) (more bool) {
+	for ; n > 0 && len(ns.graves) > 0; n-- {
+		last := len(ns.graves) - 1
+		x := ns.node(ns.graves[last])
+		if ns.graves[last] = x.next(); x.next() == 0 {
+			ns.graves = ns.graves[:last]
+		}
+		ns.buried.Add(-int64(x.cell()))
+		ns.h.Free(x.ref, x.cell())
+	}
+	if len(ns.graves) == 0 {
+		ns.graves = nil
+		return false
+	}
+	return true
 }

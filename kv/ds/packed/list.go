@@ -17,6 +17,17 @@ type Value struct {
 	Int   int64
 }
 
+// Parse is the value that an entry made of b has, which it refers to.
+func Parse(b []byte) Value {
+	if n, ok := integer(b); ok {
+		return Value{Int: n}
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return Value{Bytes: b}
+}
+
 // Append appends the value as bytes; integers are printed.
 func (v Value) Append(dst []byte) []byte {
 	if v.Bytes != nil {
@@ -38,6 +49,14 @@ func (v Value) Len() int {
 		n++
 	}
 	return n
+}
+
+// Same reports whether two values are equal.
+func (v Value) Same(w Value) bool {
+	if v.Bytes == nil || w.Bytes == nil {
+		return v.Bytes == nil && w.Bytes == nil && v.Int == w.Int
+	}
+	return bytes.Equal(v.Bytes, w.Bytes)
 }
 
 // Equal reports whether the value is that of b.
@@ -222,6 +241,20 @@ func (l List) Delete(pos, n int) List {
 		end = l.next(end)
 	}
 	return slices.Delete(l, pos, end)
+}
+
+// DeleteFunc removes the entries for which drop returns true; it is called once
+// for each, in order.
+func (l List) DeleteFunc(drop func(Value) bool) List {
+	to := 0
+	for pos := 0; pos < len(l); {
+		v, next := l.At(pos)
+		if !drop(v) {
+			to += copy(l[to:], l[pos:next])
+		}
+		pos = next
+	}
+	return l[:to]
 }
 
 // splice puts a value's entry in the place of the bytes from pos to end. The
