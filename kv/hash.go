@@ -187,13 +187,20 @@ func (h *HashKey) Commit() (removed bool) {
 		return false
 	}
 	h.changed = false
-	if h.at.found() && h.Len() == 0 {
+	if h.at.found() && h.empty() {
 		h.at.remove()
 		removed = true
 	}
 	h.at.part.members.CountNodes()
 	h.d.changed(h.at.part, h.key)
 	return removed
+}
+
+func (h *HashKey) empty() bool {
+	if o := h.object(); o != nil {
+		return o.count() == 0
+	}
+	return len(h.at.Value()) == 0
 }
 
 func (h *HashKey) object() *hashObject {

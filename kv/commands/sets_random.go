@@ -35,10 +35,18 @@ func (h *handlers) spop(c *command.Ctx) {
 
 // popMember removes one. What is kept of it is which one.
 func (h *handlers) popMember(c *command.Ctx, k *kv.SetKey) {
-	var member []byte
-	k.Take(func(v packed.Value) { member = v.Append(make([]byte, 0, 24)) })
-	c.Bulk(member)
-	c.Rewrite([]byte("SREM"), c.Arg(1), member)
+	// One piece of memory for all that the effect is made of.
+	var effect struct {
+		args [3][]byte
+		text [36]byte
+	}
+	e := &effect
+	k.Take(func(v packed.Value) {
+		text := v.Append(append(e.text[:0], "SREM"...))
+		e.args = [3][]byte{text[:4:4], c.Arg(1), text[4:]}
+	})
+	c.Bulk(e.args[2])
+	c.Rewrite(e.args[:]...)
 	h.membersPopped(c, k.Commit())
 }
 

@@ -310,19 +310,23 @@ func (l List) Locate(pos int, val []byte, skip int) (at, before int, ok bool) {
 	} else {
 		head = appendStringHead(head, len(val))
 	}
-	tag, size := head[0], len(head)+len(val)
+	tag, more, size := head[0], head[1:], len(head)+len(val)
+	last := head[len(head)-1] // values of one length tend to differ at the end
+	if len(val) > 0 {
+		last = val[len(val)-1]
+	}
 	for pos < len(l) {
-		next := l.next(pos)
-		if l[pos] == tag && len(l)-pos > size && bytes.Equal(l[pos:pos+len(head)], head) && bytes.Equal(l[pos+len(head):pos+size], val) {
+		if l[pos] == tag && len(l)-pos > size && l[pos+size-1] == last && bytes.Equal(l[pos+len(head):pos+size], val) && bytes.Equal(l[pos+1:pos+len(head)], more) {
 			return pos, before, true
 		}
 		before++
-		for range skip {
-			if next < len(l) {
-				next = l.next(next)
+		for i := 0; i <= skip && pos < len(l); i++ {
+			if tag := l[pos]; tag < tinyString {
+				pos += 2 + int(tag)
+			} else {
+				pos = l.next(pos)
 			}
 		}
-		pos = next
 	}
 	return 0, before, false
 }
