@@ -42,6 +42,7 @@ func Specs(d Deps) [][]command.Spec {
 		h.hyperLogLogSpecs(),
 		h.hashSpecs(),
 		h.zsetSpecs(),
+		h.geoSpecs(),
 		h.memberSpecs(),
 		h.algebraSpecs(),
 		h.listSpecs(),
