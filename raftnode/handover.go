@@ -24,7 +24,23 @@ type fenceTable struct {
 	fence [slot.Count]atomic.Pointer[chan struct{}]
 	// gave is the ownership stamp under which this node itself last gave a
 	// slot away, after draining it: what ran under it may be acknowledged.
+	// It is 0 while that isn't known to be so of all that ran.
 	gave [slot.Count]atomic.Uint64
+}
+
+// drained notes what is about to be given, under the stamps of st.
+func (t *fenceTable) drained(st *fsm.State, slots []slot.Range) {
+	for s := range each(slots) {
+		t.gave[s].Store(st.Stamp(s))
+	}
+}
+
+// kept takes back what drained noted: the slots were not given, and what runs
+// in them from now on was never drained.
+func (t *fenceTable) kept(slots []slot.Range) {
+	for s := range each(slots) {
+		t.gave[s].Store(0)
+	}
 }
 
 // set fences the slots, or none and false if one is fenced already.
@@ -238,8 +254,10 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 		}
 		op = m
 	}
-	for s := range each(mine) {
-		n.fences.gave[s].Store(st.Stamp(s))
+	// Draining takes as long as the slowest command. If somebody could take the
+	// slots meanwhile, what ran can't be acknowledged.
+	if n.servesAsIn(st, mine) {
+		n.fences.drained(st, mine)
 	}
 	// From here on the slots stay fenced until the outcome is known, however
 	// long the caller is willing to wait.
@@ -254,7 +272,10 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 		if err == nil {
 			err = n.waitView(g.ctx, func(st *fsm.State) bool { return st.Index() >= res.Index })
 		}
-		if err == nil && res.Refusal == nil && in.To != "" {
+		switch {
+		case err != nil || res.Refusal != nil:
+			n.fences.kept(mine)
+		case in.To != "":
 			n.awaitAt(g, in.To, res.Index)
 		}
 		release()
@@ -272,6 +293,22 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 		}
 		return &outcome{Code: "unknown", Text: "the hand-over is proposed and not decided yet"}
 	}
+}
+
+// servesAsIn reports whether this node has had the right to serve slots without
+// a break since st was its view.
+func (n *Node) servesAsIn(st *fsm.State, slots []slot.Range) bool {
+	now := n.View()
+	was, is := st.ShardOf(n.Self()), now.ShardOf(n.Self())
+	if is == nil || is.Tenure != was.Tenure || is.PrimaryIncarnation != n.incarnation {
+		return false
+	}
+	for s := range each(slots) {
+		if now.Stamp(s) != st.Stamp(s) {
+			return false
+		}
+	}
+	return n.lease.valid() // after the view: a lease is granted together with one
 }
 
 // followTaker makes a primary that gave its last slot away a replica of the one

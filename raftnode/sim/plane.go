@@ -21,7 +21,7 @@ type plane struct {
 }
 
 func newPlane(l *life) *plane {
-	p := &plane{l: l, held: make(chan time.Duration, 2)}
+	p := &plane{l: l, held: make(chan time.Duration, 3)}
 	for i := range p.locks {
 		p.locks[i] = make(chan struct{}, 1)
 		p.keys[i] = make(chan int, 1)
@@ -148,7 +148,7 @@ func (p *plane) command(rng *source, s int) {
 	at := time.Since(w.start)
 	p.dawdle(rng)
 	<-p.locks[s]
-	if rng.chance(0.1) {
+	if w.scripted || rng.chance(0.1) {
 		p.dawdle(rng)
 	}
 	if !p.mayReply(stamp) {

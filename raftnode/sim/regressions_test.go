@@ -55,6 +55,49 @@ func regressions() map[string]script {
 			w.assign(w.hosts[0], 0)
 			w.linger(time.Second)
 		}},
+		// It drains a slot while it is taken; the command that it waits for
+		// runs after that.
+		"taken while it drained": {hosts: 4, timeout: 500 * time.Millisecond, act: func(w *world) {
+			w.form()
+			o, to := w.last().now(), w.hosts[1].now().id()
+			o.plane.held <- 4 * time.Second // before it runs
+			o.plane.held <- time.Millisecond
+			o.plane.held <- 3 * time.Second // before it is acknowledged
+			done := o.plane.one(0)
+			w.linger(10 * time.Millisecond)
+			w.back(func() {
+				ctx, cancel := bounded(time.Second)
+				defer cancel()
+				o.node.GiveSlots(ctx, one(0), to, false)
+			})
+			w.linger(10 * time.Millisecond)
+			w.isolate(o.h)
+			w.take(w.hosts[0])
+			w.linger(3 * time.Second)
+			w.net.HealAll()
+			<-done
+		}},
+		// Its hand-over is refused, and it goes on serving; then the slot is
+		// taken, and what runs late is not what was drained.
+		"taken after it couldn't give": {hosts: 4, timeout: 500 * time.Millisecond, act: func(w *world) {
+			w.form()
+			o := w.last().now()
+			ctx, cancel := bounded(time.Second)
+			defer cancel()
+			if err := o.node.GiveSlots(ctx, one(0), "nobody", false); err == nil {
+				w.violate("script: given to nobody")
+			}
+			o.plane.held <- 5 * time.Second // before it runs
+			o.plane.held <- time.Millisecond
+			o.plane.held <- 3 * time.Second // before it is acknowledged
+			done := o.plane.one(0)
+			w.linger(10 * time.Millisecond)
+			w.isolate(o.h)
+			w.take(w.hosts[0])
+			w.linger(4 * time.Second)
+			w.net.HealAll()
+			<-done
+		}},
 	}
 }
 
