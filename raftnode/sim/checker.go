@@ -13,7 +13,8 @@ import (
 
 // checker holds what was promised and looks for what must not be.
 type checker struct {
-	w *world
+	w     *world
+	hosts []*host // in their first order: a script may change the world's
 
 	mu       sync.Mutex
 	hashes   map[version]uint64
@@ -85,7 +86,7 @@ func (c *checker) now() time.Duration { return time.Since(c.w.start) }
 // as l, at this instant.
 func (c *checker) othersServing(l *life, s int) *life {
 	cluster := l.cluster()
-	for _, h := range c.w.hosts {
+	for _, h := range c.hosts {
 		if o := h.now(); o != nil && o != l && o.serves(s) && o.cluster() == cluster {
 			return o
 		}
@@ -97,7 +98,7 @@ func (c *checker) othersServing(l *life, s int) *life {
 func (c *checker) sample(stop <-chan struct{}) {
 	for c.w.sleep(20*time.Millisecond, stop) {
 		for s := range slotsInPlay {
-			for _, h := range c.w.hosts {
+			for _, h := range c.hosts {
 				l := h.now()
 				if l == nil || !l.serves(s) {
 					continue

@@ -302,7 +302,7 @@ func (o *operator) setTimeout(l *life) {
 
 // hostOf names the host of a node for the trace.
 func (w *world) hostOf(id fsm.NodeID) string {
-	for _, h := range w.hosts {
+	for _, h := range w.check.hosts {
 		if l := h.now(); l != nil && l.id() == id {
 			return h.name
 		}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,6 +115,7 @@ func newWorld(opt Options) *world {
 			w.calm(a, b)
 		}
 	}
+	w.check.hosts = slices.Clone(w.hosts)
 	return w
 }
 
