@@ -153,10 +153,12 @@ func (s *Store) pick(set *Eviction, now int64) (candidate, bool) {
 const sampleTries = 200
 
 // sample looks at some keys: those of whole buckets, which is cheaper than as many
-// keys one by one.
+// keys one by one. Where it looks is random, but for partitions and slots without
+// keys, of which the next one that has some is taken: keys are spread evenly by
+// their hash, and where they aren't, the pool makes up for it.
 func (s *Store) sample(set *Eviction, now int64) {
 	for seen, tries := 0, 0; seen < set.Samples && tries < sampleTries; tries++ {
-		db, part, nth, ok := s.randomPlace(set.Policy.volatile())
+		part, db, ok := s.randomShare(set.Policy.volatile())
 		if !ok {
 			return
 		}
@@ -164,63 +166,63 @@ func (s *Store) sample(set *Eviction, now int64) {
 		if !s.TryLock(mask) {
 			continue
 		}
-		if g := p.dbs[db].tables.Load(); g != nil {
-			for j := range slotsPerPartition {
-				t := g.Table(j)
-				n := t.Len()
-				if set.Policy.volatile() {
-					n = t.Expiring()
+		if t := p.dbs[db].randomTable(set.Policy.volatile()); t != nil {
+			t.Sample(p.shard, rand.Uint64(), func(r ds.Record) {
+				if set.Policy.volatile() && r.Expiry() == NoExpiry {
+					return
 				}
-				if nth >= int64(n) {
-					nth -= int64(n)
-					continue
-				}
-				t.Sample(p.shard, rand.Uint64(), func(r ds.Record) {
-					if set.Policy.volatile() && r.Expiry() == NoExpiry {
-						return
-					}
-					seen++
-					s.evict.offer(db, r.Key(), score(set.Policy, r, now))
-				})
-				break
-			}
+				seen++
+				s.evict.offer(db, r.Key(), score(set.Policy, r, now))
+			})
 		}
 		s.Unlock(mask)
-		if len(s.evict.pool) > 0 && tries > set.Samples {
-			return
-		}
 	}
 }
 
-// randomPlace picks a database and a partition by how many keys they have, and one
-// of those keys by its number.
-func (s *Store) randomPlace(volatile bool) (db, part int, nth int64, ok bool) {
-	count := func(k *keys) int64 {
-		if volatile {
-			return k.volatile.Load()
+// randomShare picks a partition and a database that has keys in it.
+func (s *Store) randomShare(volatile bool) (part, db int, ok bool) {
+	first, firstDB := rand.IntN(partitions), rand.IntN(s.ndb)
+	for i := range partitions {
+		part = (first + i) % partitions
+		var total int64
+		for db := range s.ndb {
+			total += s.parts[part].dbs[db].candidates(volatile)
 		}
-		return k.n.Load()
-	}
-	var total int64
-	for i := range s.parts {
-		for db := range s.parts[i].dbs {
-			total += count(&s.parts[i].dbs[db])
+		if total <= 0 {
+			continue
 		}
-	}
-	if total <= 0 {
-		return 0, 0, 0, false
-	}
-	nth = rand.Int64N(total)
-	for i := range s.parts {
-		for db := range s.parts[i].dbs {
-			n := count(&s.parts[i].dbs[db])
-			if nth < n {
-				return db, i, nth, true
+		nth := rand.Int64N(total)
+		for j := range s.ndb {
+			db = (firstDB + j) % s.ndb
+			if nth -= s.parts[part].dbs[db].candidates(volatile); nth < 0 {
+				return part, db, true
 			}
-			nth -= n
 		}
 	}
-	return 0, 0, 0, false
+	return 0, 0, false
+}
+
+func (k *keys) candidates(volatile bool) int64 {
+	if volatile {
+		return k.volatile.Load()
+	}
+	return k.n.Load()
+}
+
+// randomTable is the table of a slot that has keys, or nil.
+func (k *keys) randomTable(volatile bool) *ds.Table {
+	g := k.tables.Load()
+	if g == nil {
+		return nil
+	}
+	first := rand.IntN(slotsPerPartition)
+	for i := range slotsPerPartition {
+		t := g.Table((first + i) % slotsPerPartition)
+		if volatile && t.Expiring() > 0 || !volatile && t.Len() > 0 {
+			return t
+		}
+	}
+	return nil
 }
 
 // score is how much a key deserves to be given up.

@@ -42,7 +42,7 @@ func durableSettings(c *config.Config) *durable.Settings {
 	s := &durable.Settings{
 		Filename: p.DBFilename, Checksum: p.RDBChecksum, IncrementalFsync: p.RDBSaveIncremental, StopWrites: p.StopWritesOnError,
 		SaveDelay: p.SaveKeyDelay, LoadDelay: p.LoadKeyDelay, Encoding: encodingOf(c),
-		Freq:       lfuPolicy(c),
+		Freq:       policies[c.MaxMemoryPolicy].LFU(),
 		Idle:       c.MaxMemoryPolicy == "allkeys-lru" || c.MaxMemoryPolicy == "volatile-lru",
 		MaxString:  int(min(c.ProtoMaxBulkLen, math.MaxInt)),
 		AppendOnly: p.AppendOnly, AppendFilename: p.AppendFilename, AppendDir: p.AppendDirname, NoFsyncOnRewrite: p.NoFsyncOnRewrite,

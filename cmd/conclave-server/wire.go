@@ -117,6 +117,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 			}
 		})
 		start(ctx, "expiry", r.store.Run)
+		start(ctx, "memory", r.watchMemory)
 		log.Info("ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
 		return nil
 	})
@@ -158,7 +159,7 @@ func (r *rooms) untilAsked(ctx context.Context, asked <-chan struct{}, failed <-
 func (r *rooms) newServer() error {
 	cfg := server.Config{
 		Keyspace: r.store, Limits: r.limits.Load, Auth: (*passwords)(r), AllowProtected: r.allowProtected,
-		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, Feed: r.disk.Feed(),
+		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, MakeRoom: r.store.MakeRoom, Feed: r.disk.Feed(),
 	}
 	if r.node != nil {
 		cfg.Router = r.node.router
@@ -264,26 +265,18 @@ func closeAll(ls []net.Listener) {
 // followConfig keeps what other rooms read in step with the directives.
 func (r *rooms) followConfig() {
 	r.limits.Store(limitsOf(r.cfg.Current()))
-	r.store.SetLFU(lfuPolicy(r.cfg.Current()))
+	r.followMemoryLimit()
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.limits.Store(limitsOf(c))
 		return nil
 	}, "maxclients", "timeout", "tcp-keepalive", "proto-max-bulk-len", "client-query-buffer-limit",
 		"client-output-buffer-limit", "protected-mode", "slowlog-log-slower-than", "slowlog-max-len",
 		"latency-monitor-threshold", "latency-tracking", "tracking-table-max-keys")
-	r.cfg.OnChange(func(_, c *config.Config) error {
-		r.store.SetLFU(lfuPolicy(c))
-		return nil
-	}, "maxmemory-policy")
 	r.store.SetLimits(encodingLimits(&r.cfg.Current().Encodings))
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.store.SetLimits(encodingLimits(&c.Encodings))
 		return nil
 	}, config.EncodingDirectives()...)
-}
-
-func lfuPolicy(c *config.Config) bool {
-	return c.MaxMemoryPolicy == "allkeys-lfu" || c.MaxMemoryPolicy == "volatile-lfu"
 }
 
 func encodingLimits(e *config.Encodings) kv.Limits {
@@ -310,19 +303,12 @@ func limitsOf(c *config.Config) *server.Limits {
 	}
 }
 
-// gate refuses writes that need memory once maxmemory is reached: there is no
-// eviction yet, so every policy acts as noeviction.
+// gate refuses commands that the state of the node forbids.
 func (r *rooms) gate(f command.Flags) string {
 	if text := r.diskGate(f); text != "" {
 		return text
 	}
-	if f&command.DenyOOM == 0 {
-		return ""
-	}
-	if limit := r.cfg.Current().MaxMemory; limit > 0 && r.store.Bytes() > limit {
-		return command.ErrOOM
-	}
-	return ""
+	return r.memoryGate(f)
 }
 
 func (r *rooms) allowProtected(local bool) bool {
@@ -351,7 +337,7 @@ func (p *passwords) Authenticate(user string, password []byte) bool {
 func (r *rooms) dataset() commands.Dataset {
 	s := r.store.Stats()
 	d := commands.Dataset{
-		Bytes: r.store.Bytes(), Dirty: s.Dirty, ExpiredKeys: s.Expired, Hits: s.Hits, Misses: s.Misses,
+		Bytes: r.store.Bytes(), OffHeap: r.store.Bytes(), Used: r.store.Used(), EvictedKeys: r.store.Evicted(), Dirty: s.Dirty, ExpiredKeys: s.Expired, Hits: s.Hits, Misses: s.Misses,
 		StalePercent: s.StalePercent, TimeCapCycles: s.TimeCapped, CycleMillis: s.CycleTime.Milliseconds(),
 	}
 	for db := range r.store.Databases() {

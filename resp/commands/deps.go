@@ -70,6 +70,8 @@ type ReloadOptions struct {
 type Dataset struct {
 	// Bytes is the memory that keys and values take, by the store's own count.
 	Bytes int64
+	// Used is the memory in use that is held against maxmemory; 0: not known.
+	Used int64
 	// OffHeap is the part of Bytes that is not in Go's heap.
 	OffHeap int64
 	// Keys counts the keys of all databases.

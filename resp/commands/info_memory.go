@@ -27,6 +27,9 @@ func (r *room) memory() memory {
 		dataset:  r.dataset(),
 	}
 	m.used += m.dataset.OffHeap
+	if m.dataset.Used > 0 {
+		m.used = m.dataset.Used // without garbage
+	}
 	m.reserved += m.dataset.OffHeap
 	if m.resident == 0 {
 		m.resident = m.reserved

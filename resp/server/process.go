@@ -10,6 +10,11 @@ import (
 	"conclave/resp/command"
 )
 
+// roomEvery is how many commands of a batch run between two looks at the memory
+// limit: what they can add in between is little, and a look costs as much as a
+// command.
+const roomEvery = 16
+
 // flushAt is how much output may collect within a batch.
 const flushAt = 64 << 10
 
@@ -177,6 +182,9 @@ func (s *Session) execute(args [][]byte) {
 		}
 		if s.lastCmd.Load() != spec {
 			s.lastCmd.Store(spec)
+		}
+		if s.ran%roomEvery == 0 && s.srv.cfg.MakeRoom != nil {
+			s.srv.cfg.MakeRoom()
 		}
 		switch {
 		case spec == s.srv.exec:

@@ -29,6 +29,9 @@ type Config struct {
 	// are the union of the queued commands'. It is called for every command
 	// after it was routed, with partitions locked, and must not block.
 	Gate func(command.Flags) string
+	// MakeRoom is called before commands, with nothing locked: it keeps the
+	// memory for data within its limit. Nil: there is none.
+	MakeRoom func()
 	// AllowProtected reports whether a client may use commands flagged
 	// Protected (enable-debug-command); nil = nobody.
 	AllowProtected func(local bool) bool
@@ -120,6 +123,9 @@ func New(cfg Config) *Server {
 	}
 	s.toucher, _ = cfg.Keyspace.(command.Toucher)
 	s.counter, _ = cfg.Keyspace.(command.ChangeCounter)
+	if cfg.Feed != nil {
+		cfg.Feed.OnRelease(s.releaseReplies)
+	}
 	s.ready = new(atomic.Int64)
 	s.holder, _ = cfg.Keyspace.(command.Holder)
 	if s.waitList, _ = cfg.Keyspace.(command.WaitList); s.waitList != nil {

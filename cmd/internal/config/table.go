@@ -92,11 +92,11 @@ func accessRows() []directive {
 func memoryRows() []directive {
 	return []directive{
 		{"maxmemory", nil, live, memory(func(c *Config) *int64 { return &c.MaxMemory }, 0, maxInt64),
-			"Memory for data; above it, commands that need more are refused. 0 is no limit."},
+			"Memory for data and what it takes to serve them; above it, keys are evicted (maxmemory-policy), or commands that need more are refused. 0 is no limit."},
 		{"maxmemory-policy", nil, live, enum(func(c *Config) *string { return &c.MaxMemoryPolicy },
 			"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
-			"What is given up when maxmemory is reached. There is no eviction in this version: every policy refuses commands, like noeviction; under an LFU policy keys count their accesses (OBJECT FREQ)."},
-		{"maxmemory-samples", nil, live, onlyDefault(integer(func(c *Config) *int { return &c.MaxMemorySamples }, 1, 64), "eviction is"),
+			"What is given up when maxmemory is reached: keys, or with noeviction the commands that need more memory. Under an LFU policy keys count their accesses (OBJECT FREQ)."},
+		{"maxmemory-samples", nil, live, integer(func(c *Config) *int { return &c.MaxMemorySamples }, 1, 64),
 			"Keys compared to find one to evict."},
 		{"lfu-log-factor", nil, live, onlyDefault(integer(func(c *Config) *int { return &c.LFULogFactor }, 0, maxInt), "tuning of access counters is"),
 			"How slowly a key's access counter saturates."},

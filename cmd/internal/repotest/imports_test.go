@@ -35,10 +35,12 @@ func rooms() []room {
 		{name: "kv/ds/...", ours: []string{"kv/ds/..."}, why: "data structures know no Redis"},
 		{name: "kv", ours: []string{"kv/ds/...", "fsm/slot", "resp/command"}, why: "the store is below the server and beside the cluster; resp/command is the contract it implements"},
 		{name: "kv/persist", ours: []string{"kv", "kv/ds", "fsm/slot"}, why: "formats know the data, not who serves it"},
+		{name: "kv/values", ours: []string{"kv", "kv/persist", "kv/ds/..."}, why: "between the store and the formats, and nothing else"},
+		{name: "kv/durable", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "what keeps the data on disk is below the server: it is handed effects"},
 		{name: "kv/repl", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "replication knows the data, not who serves it"},
 		{name: "kv/migrate", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "moving keys knows the data, not who serves it"},
 		{name: "kv/commands", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "commands on keys reach the cluster through the router only"},
-		{name: "kv/script", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "scripts are commands on keys"},
+		{name: "kv/script", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, theirs: []string{"github.com/yuin/gopher-lua"}, why: "scripts are commands on keys"},
 
 		{name: "raftnode/sim", ours: []string{"raftnode/...", "fsm/...", "resp/command"}, theirs: []string{"github.com/hashicorp"},
 			why: "the simulation asks the router as the server does"},
