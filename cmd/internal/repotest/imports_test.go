@@ -37,6 +37,7 @@ func rooms() []room {
 		{name: "kv/persist", ours: []string{"kv", "kv/ds", "fsm/slot"}, why: "formats know the data, not who serves it"},
 		{name: "kv/values", ours: []string{"kv", "kv/persist", "kv/ds/..."}, why: "between the store and the formats, and nothing else"},
 		{name: "kv/durable", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "what keeps the data on disk is below the server: it is handed effects"},
+		{name: "kv/geo", why: "arithmetic on positions"},
 		{name: "kv/repl", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "replication knows the data, not who serves it"},
 		{name: "kv/migrate", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "moving keys knows the data, not who serves it"},
 		{name: "kv/commands", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "commands on keys reach the cluster through the router only"},
