@@ -1,7 +1,8 @@
 package order
 
 import (
-	"cmp"
+	"encoding/binary"
+	"math"
 	"sync/atomic"
 
 	"conclave/kv/ds/arena"
@@ -35,27 +36,30 @@ func (t *Tree) Len() int { return t.n }
 // in one of them.
 func (t *Tree) Bytes() int64 { return t.bytes }
 
-func (f *Forest) order(a, b Item) int {
-	if c := cmp.Compare(a.Score, b.Score); c != 0 {
-		return c
-	}
-	if a.Ref == b.Ref {
-		return 0
-	}
-	return f.compare(a.Ref, b.Ref)
-}
-
 // search is the number of entries of a node before the item.
 func (f *Forest) search(n node, it Item) (i int, found bool) {
+	stride := n.stride()
+	entries := n.b[nodeHead:]
 	lo, hi := 0, n.len()
 	for lo < hi {
 		mid := (lo + hi) / 2
-		switch c := f.order(n.item(mid), it); {
-		case c == 0:
-			return mid, true
-		case c < 0:
+		e := entries[mid*stride:]
+		score := math.Float64frombits(binary.LittleEndian.Uint64(e))
+		switch {
+		case score < it.Score:
 			lo = mid + 1
-		default:
+			continue
+		case score > it.Score:
+			hi = mid
+			continue
+		}
+		ref := binary.LittleEndian.Uint64(e[8:])
+		if ref == it.Ref {
+			return mid, true
+		}
+		if f.compare(ref, it.Ref) < 0 {
+			lo = mid + 1
+		} else {
 			hi = mid
 		}
 	}
