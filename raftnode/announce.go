@@ -215,6 +215,9 @@ const (
 // register tells the bus who answers what.
 func (n *Node) register() error {
 	n.endpoint.Handle(peer.KindStream, n.serveFeed)
+	if n.cfg.Deliver != nil {
+		n.endpoint.Handle(peer.KindMessages, n.serveMessages)
+	}
 	_, err := peer.NewServer(n.endpoint, []peer.Method{
 		peer.NewMethod(methodHello, true, n.handleHello),
 		peer.NewMethod(methodInvite, true, n.handleInvite),
@@ -288,6 +291,7 @@ func (n *Node) Status() Status {
 	}
 	if n.endpoint != nil {
 		s.MessagesSent, s.MessagesReceived = n.endpoint.Counters()
+		s.MessagesDropped = n.messages.dropped.Load()
 	}
 	s.ControlPlaneOK = n.soft.controlPlaneOK(n.cfg.Clock.Mono(), n.cfg.Settings().NodeTimeout)
 	s.Joining = n.seal.isSet()

@@ -56,6 +56,7 @@ type Status struct {
 	Joining          bool
 	MessagesSent     uint64
 	MessagesReceived uint64
+	MessagesDropped  uint64 // published ones that were not sent to some node
 }
 
 // Errors of the operations below. Refusals of the state machine come back as

@@ -33,14 +33,14 @@ type member struct {
 }
 
 // startMember runs one node on loopback; its memory survives a restart.
-func startMember(t *testing.T, port int, mem *store.Memory) *member {
+func startMember(t *testing.T, port int, mem *store.Memory, change ...func(*raftnode.Config)) *member {
 	t.Helper()
 	level := slog.LevelWarn
 	if testing.Verbose() {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("n", port)
-	n := raftnode.New(raftnode.Config{
+	cfg := raftnode.Config{
 		Meta: mem, Stores: mem, Network: peer.TCP{}, BusAddr: fmt.Sprintf("127.0.0.1:%d", port),
 		Secret: func() []byte { return nil }, Data: noKeys{}, Clock: raftnode.NewSystemClock(), Log: log,
 		Settings: func() raftnode.Settings {
@@ -49,7 +49,11 @@ func startMember(t *testing.T, port int, mem *store.Memory) *member {
 				RequireCoverage: true, RaftTimeout: 300 * time.Millisecond,
 			}
 		},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	n := raftnode.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()

@@ -63,6 +63,9 @@ type Config struct {
 	// Export writes the configuration for others to read (nodes.conf); called
 	// on its own goroutine, never twice at once.
 	Export func(st *fsm.State, self fsm.NodeID) error
+	// Deliver takes messages that clients of other nodes have published; nil:
+	// none are accepted. It must not block, and may keep neither slice.
+	Deliver func(shard bool, channel, message []byte)
 	// NewID makes a random 40-character id.
 	NewID func() string
 	// Guards are rules switched off, in simulations only.
@@ -110,6 +113,7 @@ type Node struct {
 	lease     leaseState
 	fences    fenceTable
 	soft      softState
+	messages  messages
 	fatal     chan error
 	ready     chan struct{} // closed by onView
 
@@ -305,6 +309,11 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := g.start(); err != nil {
 		return err
 	}
+	n.messages.begin(ctx)
+	defer func() {
+		cancel()
+		n.messages.end()
+	}()
 	n.wg.Go(func() { n.announceLoop(ctx) })
 	n.wg.Go(func() { n.heartbeatLoop(ctx) })
 	n.wg.Go(func() { n.exportLoop(ctx) })

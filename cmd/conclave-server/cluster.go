@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"conclave/cmd/internal/config"
@@ -52,7 +53,7 @@ func (r *rooms) newCluster() (*clusterRooms, error) {
 		Data:    slotData{r.store}, Clock: raftnode.NewSystemClock(),
 		Settings: func() raftnode.Settings { return settingsOf(r.cfg.Current()) },
 		Log:      r.log.With("sub", "cluster"), Redis: former,
-		Export: n.export,
+		Export: n.export, Deliver: n.deliver,
 	})
 	n.router = router.New(routerSource{n.Node, r.cfg})
 	r.announceChanges(n.Node)
@@ -61,6 +62,11 @@ func (r *rooms) newCluster() (*clusterRooms, error) {
 
 // Run runs the control plane and closes the node's record after it.
 func (n *clusterRooms) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { n.dropShardChannels(ctx) })
 	return errors.Join(n.Node.Run(ctx), n.meta.Close())
 }
 

@@ -190,6 +190,7 @@ func (r *rooms) newServer() error {
 	families = append(families, command.Specs(), r.server.TransactionSpecs(), r.disk.Specs())
 	if r.node != nil {
 		deps.Replication = r.node.replication
+		deps.Forward = r.node.Publish
 		deps.Sections = append(deps.Sections, r.node.infoSections()...)
 	}
 	families = append(families, commands.Specs(deps)...)

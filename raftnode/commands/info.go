@@ -43,6 +43,7 @@ func (r *room) info(c *command.Ctx) {
 	field("cluster_raft_current_term", status.Term)
 	field("cluster_raft_commit_index", status.CommitIndex)
 	field("cluster_raft_last_applied", status.LastApplied)
+	field("cluster_messages_dropped", status.MessagesDropped)
 	field("cluster_raft_log_entries", status.LogEntries)
 	field("cluster_raft_voters", status.Voters)
 	field("cluster_raft_voters_wanted", status.VotersWanted)

@@ -7,10 +7,11 @@ type Kind byte
 
 // The kinds of connections.
 const (
-	KindRaft   Kind = 'R'
-	KindRPC    Kind = 'P'
-	KindStream Kind = 'O' // committed operations to an observer
-	KindData   Kind = 'D' // replication of keys; reserved
+	KindRaft     Kind = 'R'
+	KindRPC      Kind = 'P'
+	KindStream   Kind = 'O' // committed operations to an observer
+	KindData     Kind = 'D' // replication of keys; reserved
+	KindMessages Kind = 'M' // what clients publish, to other nodes
 )
 
 // Identity is what a node says of itself when a connection opens.
