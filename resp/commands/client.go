@@ -29,7 +29,7 @@ func (r *room) clientSpecs() []command.Spec {
 		sub("no-touch", 3, plain, "7.2.0", "<ON | OFF>", "Lets reads leave access times alone.", onOff((*server.Session).SetNoTouch)),
 		sub("pause", -3, adminFlags, "3.0.0", "timeout [WRITE | ALL]", "Suspends commands for a time in milliseconds.", r.clientPause),
 		sub("unpause", 2, adminFlags, "6.2.0", "", "Ends a pause.", func(c *command.Ctx) { r.Server.Unpause(); c.OK() }),
-		sub("unblock", -3, adminFlags, "5.0.0", "client-id [TIMEOUT | ERROR]", "Ends the wait of a blocked connection.", clientUnblock),
+		sub("unblock", -3, adminFlags, "5.0.0", "client-id [TIMEOUT | ERROR]", "Ends the wait of a blocked connection.", r.clientUnblock),
 		sub("getredir", 2, plain, "6.0.0", "", "The connection that gets invalidations, -1 for none.", clientGetRedir),
 		sub("tracking", -3, plain, "6.0.0", "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", "Tells the connection of changes of the keys that it has read.", r.clientTracking),
 		sub("trackinginfo", 2, plain, "6.2.0", "", "What the connection is told of changes of keys.", clientTrackingInfo),
@@ -173,15 +173,20 @@ func (r *room) clientPause(c *command.Ctx) {
 // maxPause keeps the end of a pause within what time.Duration can say.
 const maxPause = 100 * 365 * 24 * time.Hour
 
-// clientUnblock finds no one to unblock: there are no blocking commands yet.
-func clientUnblock(c *command.Ctx) {
+func (r *room) clientUnblock(c *command.Ctx) {
 	if len(c.Args) > 4 || len(c.Args) == 4 && !c.Is(3, "timeout") && !c.Is(3, "error") {
 		c.Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
 		return
 	}
-	if _, err := strconv.ParseInt(string(c.Arg(2)), 10, 64); err != nil {
+	id, err := strconv.ParseInt(string(c.Arg(2)), 10, 64)
+	if err != nil {
 		c.Error(command.ErrNotInteger)
 		return
 	}
-	c.Int(0)
+	withError := len(c.Args) == 4 && c.Is(3, "error")
+	if s := r.Server.Session(uint64(id)); s != nil && s.Unblock(withError) {
+		c.Int(1)
+	} else {
+		c.Int(0)
+	}
 }

@@ -104,6 +104,7 @@ func clientFlags(s *server.Session) string {
 		{s.Monitoring(), 'O'},
 		{s.Subscribed(), 'P'},
 		{s.InMulti(), 'x'},
+		{s.Blocked(), 'b'},
 		{tracking, 't'},
 		{broken, 'R'},
 		{broadcast, 'B'},

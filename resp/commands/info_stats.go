@@ -16,10 +16,13 @@ func (r *room) infoClients(b []byte) []byte {
 	f.num("maxclients", int64(cmp.Or(r.Server.Limits().MaxClients, server.DefaultLimits().MaxClients)))
 	f.num("client_recent_max_input_buffer", t.maxInput)
 	f.num("client_recent_max_output_buffer", t.maxOutput)
-	f.num("blocked_clients", 0)
+	blocked := r.Server.BlockedFigures()
+	f.num("blocked_clients", blocked.Clients)
 	tracking, _, _, _ := r.Server.TrackingFigures()
 	f.num("tracking_clients", tracking)
-	f.nums(0, "clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey")
+	f.num("clients_in_timeout_table", blocked.Limited)
+	f.num("total_blocking_keys", int64(blocked.Keys))
+	f.num("total_blocking_keys_on_nokey", int64(blocked.RemovalKeys))
 	if left, all := r.Server.Paused(); left > 0 {
 		actions := "write"
 		if all {

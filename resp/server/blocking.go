@@ -33,6 +33,7 @@ type wait struct {
 	s        *Session
 	spec     *command.Spec
 	args     [][]byte
+	db       int
 	ask      command.Wait
 	mask     uint64 // of the partitions of all keys
 	query    command.Query
@@ -44,12 +45,14 @@ type wait struct {
 	over atomic.Bool // it has ended: the owner may resume
 
 	mu sync.Mutex // taken under the locks of partitions; its holder may change keys
-	// Guarded by mu until over is set.
+	// Guarded by mu until over is set; not changed afterwards.
 	timer   *time.Timer
 	outcome outcome
 	text    string
 	reply   []byte
 	stamp   command.Stamp
+	// missed: a key changed while its slot was changing hands.
+	missed bool
 }
 
 // waker is what drives a session, if it can be told to run it although no
@@ -75,7 +78,7 @@ func (s *Session) block(ask *command.Wait, spec *command.Spec, args [][]byte) bo
 	for _, a := range args {
 		size += len(a)
 	}
-	w := &wait{s: s, spec: spec, args: clone(args, size), ask: *ask, query: s.query}
+	w := &wait{s: s, spec: spec, args: clone(args, size), db: s.DB(), ask: *ask, query: s.query}
 	keys := make([][]byte, len(ask.Keys))
 	for i, at := range ask.Keys {
 		keys[i] = w.args[at]
@@ -93,7 +96,7 @@ func (s *Session) block(ask *command.Wait, spec *command.Spec, args [][]byte) bo
 	s.wait = w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ticket = list.Await(w, s.DB(), keys)
+	w.ticket = list.Await(w, w.db, keys)
 	if w.limited = ask.Until > 0; w.limited {
 		left := min(max(ask.Until-c.NowMs, 0), maxWait)
 		w.timer = time.AfterFunc(time.Duration(left)*time.Millisecond, func() { w.end(timeUp, "") })
@@ -151,8 +154,6 @@ func (s *Session) resume() bool {
 	if !w.over.Load() {
 		return false
 	}
-	w.mu.Lock() // whoever ended it may still have it
-	w.mu.Unlock()
 	s.wait = nil
 	mark := s.w.Len()
 	c := s.call
@@ -228,13 +229,29 @@ func (a *waits) snapshot() []*wait {
 	return all
 }
 
-// Blocked tells how many clients wait for keys, how many of those for a limited
-// time, and for how many keys.
-func (s *Server) Blocked() (clients, limited int64, keys int) {
-	if s.waitList != nil {
-		keys = s.waitList.AwaitedKeys()
+// BlockedFigures are INFO's figures of clients that wait for keys.
+type BlockedFigures struct {
+	Clients, Limited  int64 // all of them, and those that wait for a limited time
+	Keys, RemovalKeys int   // for which they wait, also for their removal
+}
+
+// BlockedFigures are those of the moment.
+func (s *Server) BlockedFigures() BlockedFigures {
+	f := BlockedFigures{Clients: s.waits.n.Load(), Limited: s.waits.limited.Load()}
+	if f.Clients == 0 {
+		return f
 	}
-	return s.waits.n.Load(), s.waits.limited.Load(), keys
+	f.Keys = s.waitList.AwaitedKeys()
+	removals := map[command.WatchedKey]bool{}
+	for _, w := range s.waits.snapshot() {
+		if w.ask.Removal {
+			for _, i := range w.ask.Keys {
+				removals[command.WatchedKey{DB: w.db, Key: string(w.args[i])}] = true
+			}
+		}
+	}
+	f.RemovalKeys = len(removals)
+	return f
 }
 
 // EndWaits ends the waits of all clients with an error, because the node has
@@ -309,7 +326,8 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 		v := s.cfg.Router.Route(&w.query)
 		switch {
 		case v.Wait != nil:
-			return there // recheck will come back to it
+			w.missed = true // recheck comes back to it
+			return there
 		case v.Err != "" && (there || leftHere(v.Err)):
 			w.refuse(v.Err)
 			return there
@@ -396,7 +414,23 @@ func (s *Server) reroute(w *wait) {
 	s.cfg.Keyspace.Lock(w.mask)
 	v := s.cfg.Router.Route(&w.query)
 	s.cfg.Keyspace.Unlock(w.mask)
-	if v.Wait == nil && v.Err != "" && leftHere(v.Err) {
+	switch {
+	case v.Wait != nil:
+	case v.Err == "" && w.takeMissed():
+		s.waits.serving.Lock()
+		defer s.waits.serving.Unlock()
+		for _, i := range w.ask.Keys {
+			s.serveKey(w.db, w.args[i])
+		}
+	case v.Err != "" && leftHere(v.Err):
 		w.end(refused, v.Err)
 	}
+}
+
+func (w *wait) takeMissed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	missed := w.missed
+	w.missed = false
+	return missed
 }
