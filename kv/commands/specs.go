@@ -45,6 +45,7 @@ func Specs(d Deps) [][]command.Spec {
 		h.geoSpecs(),
 		h.memberSpecs(),
 		h.algebraSpecs(),
+		h.sortSpecs(),
 		h.listSpecs(),
 		h.listMoveSpecs(),
 		h.keySpecs(),
