@@ -268,6 +268,12 @@ func (r *rooms) followConfig() {
 	r.limits.Store(limitsOf(r.cfg.Current()))
 	r.followMemoryLimit()
 	r.cfg.OnChange(func(_, c *config.Config) error {
+		if c.ClusterEnabled {
+			return errors.New("the control plane's directory can't change while it runs")
+		}
+		return os.Chdir(c.Dir)
+	}, "dir")
+	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.limits.Store(limitsOf(c))
 		return nil
 	}, "maxclients", "timeout", "tcp-keepalive", "proto-max-bulk-len", "client-query-buffer-limit",

@@ -29,14 +29,16 @@ type Config struct {
 	ClientOutput           OutputLimits
 
 	// General.
-	Daemonize          bool
-	PidFile            string
-	LogLevel           string // debug, verbose, notice, warning; see Level
-	LogFile            string // relative to Dir
-	Databases          int    // 1 in cluster mode, whatever was asked for
-	Dir                string // absolute after Load
-	Hz                 int
-	EnableDebugCommand string // no, local, yes
+	Daemonize              bool
+	PidFile                string
+	LogLevel               string // debug, verbose, notice, warning; see Level
+	LogFile                string // relative to Dir
+	Databases              int    // 1 in cluster mode, whatever was asked for
+	Dir                    string // absolute after Load
+	Hz                     int
+	EnableDebugCommand     string // no, local, yes
+	EnableProtectedConfigs string // no, yes
+	EnableModuleCommand    string // no, local, yes
 
 	// Access.
 	RequirePass string
@@ -156,7 +158,7 @@ func Default() *Config {
 		Databases:          16,
 		Dir:                ".",
 		Hz:                 10,
-		EnableDebugCommand: "no",
+		EnableDebugCommand: "no", EnableProtectedConfigs: "no", EnableModuleCommand: "no",
 
 		MaxMemoryPolicy:    "noeviction",
 		MaxMemorySamples:   5,

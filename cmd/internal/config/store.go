@@ -135,7 +135,7 @@ func (s *Store) settable(pairs []Pair) ([]*directive, error) {
 		switch name := strings.ToLower(p[0]); {
 		case d.mode == fixed:
 			return nil, errSet(name, errors.New("can't set immutable config"))
-		case d.mode == protected:
+		case d.mode == protected && s.Current().EnableProtectedConfigs != "yes":
 			return nil, errSet(name, errors.New("can't set protected config"))
 		case seen[name]:
 			return nil, errSet(name, errors.New("duplicate parameter"))

@@ -75,6 +75,10 @@ func generalRows() []directive {
 			"Rounds of background work (active expiry) per second. Values outside the range are moved into it."},
 		{"enable-debug-command", nil, fixed, enum(func(c *Config) *string { return &c.EnableDebugCommand }, "no", "yes", "local"),
 			"Who may use DEBUG: nobody, everybody, or local connections."},
+		{"enable-protected-configs", nil, fixed, enum(func(c *Config) *string { return &c.EnableProtectedConfigs }, "no", "yes"),
+			"Whether CONFIG SET may change directives with which a client could reach files."},
+		{"enable-module-command", nil, fixed, enum(func(c *Config) *string { return &c.EnableModuleCommand }, "no", "yes", "local"),
+			"Accepted for the sake of configuration files: there are no modules."},
 	}
 }
 
@@ -155,8 +159,6 @@ func offRows() []directive {
 		row("supervised", "no", "supervision by upstart or systemd is"),
 		row("syslog-enabled", "no", "syslog is"),
 		row("oom-score-adj", "no", "adjustment of the OOM killer is"),
-		row("enable-module-command", "no", "modules are"),
-		row("enable-protected-configs", "no", "changing protected directives is"),
 		row("always-show-logo", "no", "a logo is"),
 	}
 }
