@@ -43,8 +43,9 @@ type loop struct {
 	doomed  []*loopConn // to be closed at the end of the turn
 	waiting map[*loopConn]bool
 	shared  *resp.Shared
-	outputs [][]byte // free output buffers
-	spare   int      // their size
+	outputs [][]byte    // free output buffers
+	spare   int         // their size
+	held    []*loopConn // their replies are held back
 	stamps  []command.Stamp
 	worker  *worker
 	now     time.Time
@@ -54,8 +55,9 @@ type loop struct {
 	doing   []task // taken from the queue,
 	done    int    // and how many of them are done
 
-	asleep atomic.Bool
-	mu     sync.Mutex
+	holding atomic.Bool // held isn't empty
+	asleep  atomic.Bool
+	mu      sync.Mutex
 	// Guarded by mu.
 	queue, spareQueue []task
 }
@@ -180,6 +182,7 @@ func (l *loop) tasks() {
 // finish ends the turn: the replies leave, and what has ended is closed.
 func (l *loop) finish() {
 	l.worker.tally.flushCalls()
+	l.holdReplies()
 	for at := 0; at < len(l.dirty); at += confirmAtMost {
 		group := l.dirty[at:min(at+confirmAtMost, len(l.dirty))]
 		l.confirm(group)

@@ -25,6 +25,7 @@ type loopConn struct {
 	doomed bool   // in loop.doomed
 	ending bool   // to be closed once the output is sent
 	beside bool   // a goroutine has the session
+	hold   hold
 	// lastBatch: what it runs there is the last it may run.
 	lastBatch bool
 	// handed: the loop was handed over while it ran a command of this connection;
@@ -61,6 +62,13 @@ func (c *loopConn) ready(events uint32) {
 	case c.session.parked() && events&(hangup|syscall.EPOLLRDHUP) != 0:
 		c.doom() // its input is not read meanwhile: it would be reported again
 		return
+	case c.hold.on:
+		if events&hangup != 0 {
+			c.doom()
+			return
+		}
+		c.drain()
+		return
 	}
 	if events&(syscall.EPOLLOUT|hangup) != 0 {
 		c.drain()
@@ -92,6 +100,7 @@ func (c *loopConn) read() {
 // work runs the commands that have come.
 func (c *loopConn) work() {
 	s, l := c.session, c.loop
+	c.hold.cleared = false
 	if s.w.Cap() == 0 {
 		s.w.Reset(l.output())
 	}
@@ -113,8 +122,14 @@ func (c *loopConn) work() {
 // finish sends the replies, and goes on from what stopped the work.
 func (c *loopConn) finish() {
 	c.dirty = false
+	c.hold = hold{}
+	if c.doomed {
+		return // since it ran something: there is nobody to reply to
+	}
 	s := c.session
+	s.cleared = true
 	ok := s.end()
+	s.cleared = false
 	c.loop.reuse(s.w.Bytes())
 	s.w.Reset(nil)
 	set(&s.outputCap, 0)
@@ -123,6 +138,8 @@ func (c *loopConn) finish() {
 		c.end()
 	case s.leave:
 		c.goBeside()
+	case s.stalled:
+		c.attention() // perhaps it needn't any more
 	default:
 		c.rearm()
 	}
@@ -196,7 +213,7 @@ func (c *loopConn) drain() {
 	case dead || c.ending && left == 0:
 		c.doom()
 		return
-	case s.stalled && left < maxBacklog/2 && !c.ending:
+	case s.stalled && left < maxBacklog/2 && !c.ending && !c.hold.on:
 		c.work() // what it had to leave undone
 	}
 	c.rearm()
@@ -212,7 +229,7 @@ func (c *loopConn) rearm() {
 		delete(c.loop.waiting, c)
 	}
 	switch {
-	case c.beside || c.ending || c.session.stalled:
+	case c.beside || c.ending || c.session.stalled || c.hold.on:
 	case c.session.parked():
 		want |= syscall.EPOLLRDHUP
 	default:
