@@ -287,15 +287,16 @@ func (g StreamGroup) Consumer(name []byte) (c StreamConsumer, ok bool) {
 	return StreamConsumer{g.s.at.part, g.g.consumers[i]}, true
 }
 
-// MakeConsumer finds a consumer or makes one, seen just now.
-func (g StreamGroup) MakeConsumer(name []byte) (c StreamConsumer, made bool) {
+// MakeConsumer finds a consumer, or makes one that was seen at a Unix time in
+// milliseconds.
+func (g StreamGroup) MakeConsumer(name []byte, ms int64) (c StreamConsumer, made bool) {
 	p := g.s.at.part
 	i, there := g.g.findConsumer(p, name)
 	if there {
 		return StreamConsumer{p, g.g.consumers[i]}, false
 	}
 	g.s.edit()
-	return StreamConsumer{p, g.s.o.addConsumer(p, g.g, i, name, g.s.d.now, -1)}, true
+	return StreamConsumer{p, g.s.o.addConsumer(p, g.g, i, name, ms, -1)}, true
 }
 
 // DeleteConsumer removes a consumer with what is pending with it, and returns how
@@ -327,13 +328,14 @@ func (g StreamGroup) EachConsumer(visit func(StreamConsumer)) {
 	}
 }
 
-// Saw says that a consumer has tried to read, and whether it got something.
-func (g StreamGroup) Saw(c StreamConsumer, active bool) {
+// Saw says that a consumer has tried to read at a Unix time in milliseconds, and
+// whether it got something.
+func (g StreamGroup) Saw(c StreamConsumer, ms int64, active bool) {
 	g.s.edit()
 	b := c.p.streamConsumer(c.ref)
-	binary.LittleEndian.PutUint64(b[consumerSeen:], uint64(g.s.d.now))
+	binary.LittleEndian.PutUint64(b[consumerSeen:], uint64(ms))
 	if active {
-		binary.LittleEndian.PutUint64(b[consumerActive:], uint64(g.s.d.now))
+		binary.LittleEndian.PutUint64(b[consumerActive:], uint64(ms))
 	}
 }
 

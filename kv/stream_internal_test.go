@@ -271,7 +271,7 @@ func (g *plainGroup) step(m *plains, h StreamGroup, p *plainStream) {
 	}
 	switch n := m.rng.IntN(20); {
 	case !there:
-		if c, ok = h.MakeConsumer([]byte(name)); !ok || string(c.Name()) != name || c.Active() != -1 {
+		if c, ok = h.MakeConsumer([]byte(name), m.now); !ok || string(c.Name()) != name || c.Active() != -1 {
 			m.Errorf("%s isn't made", name)
 		}
 		g.consumers[name] = [2]int64{m.now, -1}
@@ -285,7 +285,7 @@ func (g *plainGroup) step(m *plains, h StreamGroup, p *plainStream) {
 		h.SetLastID(id, 3)
 		g.last, g.read = id, 3
 	case n == 2:
-		h.Saw(c, true)
+		h.Saw(c, m.now, true)
 		g.consumers[name] = [2]int64{m.now, m.now}
 	case n < 8:
 		_, pending := g.pending[id]

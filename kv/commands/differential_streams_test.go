@@ -87,11 +87,12 @@ var (
 
 	nodeCount = regexp.MustCompile(`"radix-tree-(nodes|keys)" \(integer\) \d+`)
 	// Redis's tree has other nodes than ours, 7.0 no active-time, and clocks differ.
-	streamNodes  = regexp.MustCompile(`"radix-tree-nodes" \(integer\) \d+ ?`)
-	activeTime   = regexp.MustCompile(`"(active-time|inactive)" \(integer\) -?\d+ ?`)
-	instant      = regexp.MustCompile(`\(integer\) 1[6-9]\d{11}\b`)
-	consumerIdle = regexp.MustCompile(`"idle" \(integer\) \d+`)
-	pendingIdle  = regexp.MustCompile(`" \(integer\) \d+ \(integer\) (\d+)\]`)
+	streamNodes   = regexp.MustCompile(`"radix-tree-nodes" \(integer\) \d+ ?`)
+	activeTime    = regexp.MustCompile(`"(active-time|inactive)" \(integer\) -?\d+ ?`)
+	instant       = regexp.MustCompile(`\(integer\) 1[6-9]\d{11}\b`)
+	consumerTimes = regexp.MustCompile(`"(seen|active)-time" \(integer\) -?\d+`)
+	consumerIdle  = regexp.MustCompile(`"idle" \(integer\) \d+`)
+	pendingIdle   = regexp.MustCompile(`" \(integer\) \d+ \(integer\) (\d+)\]`)
 )
 
 // timeless is a reply without what depends on the clock or on Redis's version.

@@ -46,6 +46,7 @@ func Specs(d Deps) [][]command.Spec {
 		h.memberSpecs(),
 		h.algebraSpecs(),
 		h.sortSpecs(),
+		h.streamSpecs(),
 		h.listSpecs(),
 		h.listMoveSpecs(),
 		h.keySpecs(),

@@ -129,6 +129,7 @@ func (d *Disk) newReplayer(locked bool) *replayer {
 	r.c = command.NewCtx(d.table, &r.session, &r.w)
 	r.c.Keep(false)
 	r.c.InExec = true
+	r.c.Obey = true // a stream's XCLAIM names times that are later than ours
 	return r
 }
 

@@ -20,6 +20,11 @@ type Ctx struct {
 	// InExec is set while EXEC (or a script) runs the command: handlers that
 	// could block answer at once instead.
 	InExec bool
+	// Obey is set where the call repeats what another server, or this one, has
+	// done: from an append-only file, or from the master. Then NowMs isn't the
+	// clock, and what binds clients doesn't bind the call: times it names are taken
+	// as they are, limits of how much it may do aren't looked at.
+	Obey bool
 
 	table *Table
 
