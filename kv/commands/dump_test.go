@@ -92,7 +92,13 @@ func TestCollectionsTravel(t *testing.T) {
 	for i := range 3000 {
 		elements = append(elements, strconv.Itoa(i*i*i), "element "+strconv.Itoa(i))
 	}
+	scored := []string{"ZADD"}
+	for i := range 200 {
+		scored = append(scored, strconv.FormatFloat(float64(i)/7, 'g', -1, 64), fields[2*i])
+	}
 	made := map[string][]string{
+		"zset":       {"ZADD", "1.5", "a", "-3", "b", "inf", "c", "0.1", "", "-inf", strings.Repeat("x", 60), "70000", "70000", "1e300", "d"},
+		"large zset": scored,
 		"list":  elements[:4],
 		"long":  elements,
 		"hash":  {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},

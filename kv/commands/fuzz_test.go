@@ -19,6 +19,9 @@ func FuzzCommands(f *testing.F) {
 		"SET\ta\t1\nPEXPIREAT\ta\t99999999999999\tGT\nOBJECT\tFREQ\ta\nOBJECT\tHELP\nTTL\ta",
 		"SETBIT\ta\t9\t1\nBITFIELD\ta\tOVERFLOW\tSAT\tINCRBY\ti64\t#3\t-7\tGET\tu63\t1\nBITPOS\ta\t0\t-9\t-1\tBIT\nBITCOUNT\ta\nBITOP\tNOT\tb\ta",
 		"PFADD\ta\tx\ty\nPFMERGE\tb\ta\nPFCOUNT\ta\tb\nSETRANGE\ta\t16\t\x7f\nPFADD\ta\tz\nPFCOUNT\ta\nPFMERGE\tb\ta",
+		"ZADD\tz\tGT\tCH\t1\ta\t0x1p-3\tb\nZADD\tz\tINCR\tinf\ta\nZRANGE\tz\t(1\t+inf\tBYSCORE\tREV\tLIMIT\t0\t-1\nZRANGESTORE\ty\tz\t-\t[b\tBYLEX\nZPOPMAX\tz\t9",
+		"ZADD\tz\t1\ta\t-0\tb\nZUNIONSTORE\ty\t2\tz\tz\tWEIGHTS\t2\t-inf\tAGGREGATE\tMIN\nZINTERCARD\t1\tz\tLIMIT\t1\nZDIFF\t1\tz\tWITHSCORES\nZMPOP\t1\tz\tMIN\tCOUNT\t2\nBZMPOP\t1\t1\tz\tMAX\nZRANDMEMBER\ty\t-5\tWITHSCORES",
+		"GEOADD\tg\tCH\t180\t85.05112878\ta\t-180\t-85.05112878\tb\nZADD\tg\t-inf\tc\t1e300\td\nGEOSEARCH\tg\tFROMMEMBER\tc\tBYBOX\tinf\t1e300\tkm\tASC\tWITHDIST\tWITHHASH\tWITHCOORD\nGEORADIUS\tg\t0\t0\tinf\tm\tSTOREDIST\th\nGEODIST\tg\tc\td\tmi\nGEOHASH\tg\td",
 		"RESTORE\ta\t0\t\x00\xc0\x05\x0a\x00garbage\nDUMP\ta",
 	} {
 		f.Add(s)

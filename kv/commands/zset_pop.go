@@ -153,16 +153,12 @@ func (p zsetPop) wait(h *handlers, c *command.Ctx, i, n int, until int64) {
 		c.NullArray()
 		return
 	}
-	keys := make([]int, n)
-	for j := range keys {
-		keys[j] = i + j
-	}
-	c.Block(command.Wait{Keys: keys, Until: until, Retry: func(c *command.Ctx, key []byte) bool { return p.from(h, c, key) }})
+	c.Block(command.Wait{Keys: argRange(i, i+n), Until: until, Retry: func(c *command.Ctx, key []byte) bool { return p.from(h, c, key) }})
 }
 
 func (h *handlers) bzpop(c *command.Ctx, highest bool) {
 	n := len(c.Args) - 2
-	until, ok := parseTimeout(c, c.Arg(n+1))
+	until, ok := deadline(c, c.Arg(n+1))
 	if !ok {
 		return
 	}
@@ -205,7 +201,7 @@ func (h *handlers) zmpop(c *command.Ctx, at int) {
 	}
 	var until int64
 	if at == 2 {
-		if until, ok = parseTimeout(c, c.Arg(1)); !ok {
+		if until, ok = deadline(c, c.Arg(1)); !ok {
 			return
 		}
 	}
