@@ -256,7 +256,7 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 	}
 	// Draining takes as long as the slowest command. If somebody could take the
 	// slots meanwhile, what ran can't be acknowledged.
-	if n.servesAsIn(st, mine) {
+	if n.servesAsIn(st, me.ID, mine) {
 		n.fences.drained(st, mine)
 	}
 	// From here on the slots stay fenced until the outcome is known, however
@@ -296,11 +296,11 @@ func (n *Node) giveHere(ctx context.Context, g *group, in *giveRequest) *outcome
 }
 
 // servesAsIn reports whether this node has had the right to serve slots without
-// a break since st was its view.
-func (n *Node) servesAsIn(st *fsm.State, slots []slot.Range) bool {
+// a break since st was its view, in which it is a primary by the name of id.
+func (n *Node) servesAsIn(st *fsm.State, id fsm.NodeID, slots []slot.Range) bool {
 	now := n.View()
-	was, is := st.ShardOf(n.Self()), now.ShardOf(n.Self())
-	if is == nil || is.Tenure != was.Tenure || is.PrimaryIncarnation != n.incarnation {
+	was, is := st.ShardOf(id), now.ShardOf(id)
+	if now.ClusterID() != st.ClusterID() || is == nil || is.Tenure != was.Tenure || is.PrimaryIncarnation != n.incarnation {
 		return false
 	}
 	for s := range each(slots) {
