@@ -99,11 +99,11 @@ func TestCollectionsTravel(t *testing.T) {
 	made := map[string][]string{
 		"zset":       {"ZADD", "1.5", "a", "-3", "b", "inf", "c", "0.1", "", "-inf", strings.Repeat("x", 60), "70000", "70000", "1e300", "d"},
 		"large zset": scored,
-		"list":  elements[:4],
-		"long":  elements,
-		"hash":  {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},
-		"large": append([]string{"HSET"}, fields...),
-		"set":   {"SADD", "a", "-17", "", strings.Repeat("x", 60)}, "large set": append([]string{"SADD"}, fields...),
+		"list":       elements[:4],
+		"long":       elements,
+		"hash":       {"HSET", "f", "v", "n", "-17", "", strings.Repeat("x", 60)},
+		"large":      append([]string{"HSET"}, fields...),
+		"set":        {"SADD", "a", "-17", "", strings.Repeat("x", 60)}, "large set": append([]string{"SADD"}, fields...),
 		"numbers": {"SADD", "1", "-2", "70000", "9223372036854775807", "-9223372036854775808"},
 	}
 	for key, m := range made {
