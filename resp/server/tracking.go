@@ -99,6 +99,7 @@ func (s *Session) StartTracking(o TrackingOptions) string {
 		t.mu.Lock()
 		for _, p := range o.Prefixes {
 			k.prefixes = append(k.prefixes, p)
+			slices.Sort(k.prefixes)
 			if t.prefixes == nil {
 				t.prefixes = map[string][]*Session{}
 			}
