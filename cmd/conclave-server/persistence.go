@@ -21,6 +21,7 @@ func (r *rooms) newDisk() {
 	r.settings.Store(durableSettings(r.cfg.Current()))
 	r.disk = durable.New(durable.Config{
 		Store: r.store, Settings: r.settings.Load, Version: commands.RedisVersion, Log: r.log.With("sub", "disk"),
+		Libraries: r.scripts,
 	})
 	follow := func(_, c *config.Config) error {
 		r.settings.Store(durableSettings(c))

@@ -19,6 +19,7 @@ import (
 	kvcommands "conclave/kv/commands"
 	"conclave/kv/durable"
 	"conclave/kv/migrate"
+	"conclave/kv/script"
 	"conclave/resp/command"
 	"conclave/resp/commands"
 	"conclave/resp/server"
@@ -33,6 +34,7 @@ type rooms struct {
 	server  *server.Server
 	node    *clusterRooms // nil outside cluster mode
 	migrate *migrate.Pool
+	scripts *script.Engine
 	disk    *durable.Disk
 	loaded  atomic.Bool // the data are all there
 
@@ -54,6 +56,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 
 	r.store = kv.New(kv.Config{Databases: c.Databases})
 	r.followConfig()
+	r.newScripts()
 	r.newDisk()
 	defer r.disk.Close()
 	if c.ClusterEnabled {
@@ -124,6 +127,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 
 	err = r.untilAsked(ctx, asked, failed)
 	stop()
+	r.scripts.SetStopped(true)
 	r.migrate.Close() // or a client in MIGRATE would be waited for
 	clients.Wait()
 	stopDisk()
@@ -143,9 +147,11 @@ func (r *rooms) untilAsked(ctx context.Context, asked <-chan struct{}, failed <-
 	for {
 		select {
 		case <-asked:
+			r.scripts.SetStopped(true) // one that never ends would be waited for
 			if r.prepareShutdown(false, false, false) == nil {
 				return nil
 			}
+			r.scripts.SetStopped(false)
 			asked = nil
 		case <-ctx.Done():
 			return nil
@@ -187,7 +193,7 @@ func (r *rooms) newServer() error {
 		HLLSparseMax: func() int64 { return r.cfg.Current().HLLSparseMaxBytes }, Migrate: r.migrate,
 		Notifier: r.server,
 	})
-	families = append(families, command.Specs(), r.server.TransactionSpecs(), r.disk.Specs())
+	families = append(families, command.Specs(), r.server.TransactionSpecs(), r.disk.Specs(), r.scripts.Specs())
 	if r.node != nil {
 		deps.Replication = r.node.replication
 		deps.Forward = r.node.Publish
@@ -278,7 +284,7 @@ func (r *rooms) followConfig() {
 		return nil
 	}, "maxclients", "timeout", "tcp-keepalive", "proto-max-bulk-len", "client-query-buffer-limit",
 		"client-output-buffer-limit", "protected-mode", "slowlog-log-slower-than", "slowlog-max-len",
-		"latency-monitor-threshold", "latency-tracking", "tracking-table-max-keys")
+		"latency-monitor-threshold", "latency-tracking", "tracking-table-max-keys", "busy-reply-threshold")
 	r.store.SetLimits(encodingLimits(&r.cfg.Current().Encodings))
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.store.SetLimits(encodingLimits(&c.Encodings))
@@ -306,7 +312,7 @@ func limitsOf(c *config.Config) *server.Limits {
 		ProtectedMode:     c.ProtectedMode,
 		SlowlogSlowerThan: time.Duration(c.SlowlogSlowerThan) * time.Microsecond, SlowlogMaxLen: int(c.SlowlogMaxLen),
 		LatencyThreshold: time.Duration(c.LatencyMonitorThreshold) * time.Millisecond, LatencyTracking: c.LatencyTracking,
-		TrackingKeys: int(c.TrackingKeys),
+		TrackingKeys: int(c.TrackingKeys), BusyReplyThreshold: time.Duration(c.BusyReplyThreshold) * time.Millisecond,
 	}
 }
 

@@ -17,7 +17,6 @@ func absent(name string) (feature string, ok bool) {
 		{"access control lists", "user acllog-max-len acl-pubsub-default"},
 		{"modules", "loadmodule"},
 		{"renaming of commands", "rename-command"},
-		{"scripting", "lua-time-limit busy-reply-threshold"},
 		{"active defragmentation", "active-defrag-cycle-max active-defrag-cycle-min active-defrag-ignore-bytes active-defrag-max-scan-fields active-defrag-threshold-lower active-defrag-threshold-upper"},
 		{"syslog", "syslog-facility syslog-ident"},
 		{"tuning of redis-server's memory and timers", "activerehashing dynamic-hz jemalloc-bg-thread disable-thp oom-score-adj-values maxmemory-eviction-tenacity"},

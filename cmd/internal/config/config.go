@@ -62,6 +62,8 @@ type Config struct {
 
 	Persistence Persistence
 
+	BusyReplyThreshold int64 // milliseconds; 0 = others wait for scripts for ever
+
 	// Observability.
 	SlowlogSlowerThan       int64 // microseconds; negative = off, 0 = every command
 	SlowlogMaxLen           int64
@@ -170,6 +172,7 @@ func Default() *Config {
 
 		Persistence: defaultPersistence(),
 
+		BusyReplyThreshold: 5000,
 		SlowlogSlowerThan:  10000,
 		SlowlogMaxLen:      128,
 		LatencyTracking:    true,

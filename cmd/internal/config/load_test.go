@@ -102,6 +102,7 @@ func TestDefaultsAreRedisDefaults(t *testing.T) {
 		"zset-max-ziplist-entries": "128", "zset-max-listpack-value": "64", "list-max-ziplist-size": "-2", "list-compress-depth": "0",
 		"stream-node-max-bytes": "4096", "stream-node-max-entries": "100",
 		"latency-monitor-threshold": "0", "latency-tracking": "yes", "latency-tracking-info-percentiles": "50 99 99.9",
+		"busy-reply-threshold": "5000", "lua-time-limit": "5000",
 		"notify-keyspace-events": "", "tracking-table-max-keys": "1000000",
 		"cluster-enabled": "no", "cluster-config-file": "nodes.conf", "cluster-node-timeout": "15000", "cluster-port": "0",
 		"cluster-announce-ip": "", "cluster-announce-port": "0", "cluster-announce-tls-port": "0", "cluster-announce-bus-port": "0",

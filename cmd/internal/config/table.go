@@ -125,6 +125,8 @@ func memoryRows() []directive {
 
 func observabilityRows() []directive {
 	return []directive{
+		{"busy-reply-threshold", []string{"lua-time-limit"}, live, integer(func(c *Config) *int64 { return &c.BusyReplyThreshold }, 0, maxInt64),
+			"Milliseconds for which a script may keep others waiting before they are told that the server is busy; 0 is for ever."},
 		{"slowlog-log-slower-than", nil, live, integer(func(c *Config) *int64 { return &c.SlowlogSlowerThan }, -1, maxInt64),
 			"Microseconds above which a command is kept in SLOWLOG; 0 keeps all, -1 none."},
 		{"slowlog-max-len", nil, live, integer(func(c *Config) *int64 { return &c.SlowlogMaxLen }, 0, maxInt64),

@@ -1,0 +1,176 @@
+package script
+
+import (
+	"sync"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"conclave/resp"
+	"conclave/resp/command"
+)
+
+// Limits of one Lua state.
+const (
+	maxCalls     = 16384     // that nest
+	startValues  = 1 << 10   // room for values on the stack
+	growValues   = 1 << 12   // it grows by
+	maxValues    = 256 << 10 // its end
+	arrayLimit   = 1 << 16   // keys from here on are hashed, see limitArrays
+	maxUnpack    = 7999      // values that one call may return, as in Lua
+	keepArgBytes = 64 << 10  // of the memory for calls' arguments between runs
+)
+
+// limitArrays bounds what the library fills with nil when a key is stored far
+// beyond the end of a table: it allocates everything in between. The setting is
+// the library's, for the whole process.
+var limitArrays = sync.OnceFunc(func() { lua.MaxArrayIndex = arrayLimit })
+
+// state is a Lua state and what belongs to the run that has it. One goroutine
+// uses it at a time.
+type state struct {
+	l      *lua.LState
+	e      *Engine
+	budget *budget
+
+	globals    *lua.LTable // of scripts
+	libGlobals *lua.LTable // of libraries, with one of these, see setLoading
+	forLoading map[string]lua.LValue
+	forRunning map[string]lua.LValue
+
+	// A table with one of these as its metatable is read-only. hidden is not
+	// shown by getmetatable.
+	hidden, strict *lua.LTable
+
+	guard     *lua.LFunction // calls target, see call
+	target    *lua.LFunction
+	args      [2]lua.LValue
+	nargs     int
+	chunks    map[*lua.FunctionProto]*lua.LFunction
+	onPanic   func(*lua.LState)
+	onLong    func()
+	errSource string // where the last error that nobody caught was raised
+	errLine   int
+	// Calls of library functions that call back: how deep they nest, and how deep
+	// the coroutine that is running began.
+	depth, threadDepth int
+	json               jsonConfig
+	random             random
+	loaded             map[*Library]map[string]*lua.LFunction
+	loading            *Library // the library that is being loaded,
+	declaring          bool     // for the first time
+	loadedInto         map[string]*lua.LFunction
+
+	// Of the run under way.
+	host   command.Host // nil outside a run
+	outer  *command.Ctx // of the command that runs it
+	name   string
+	run    command.Script
+	long   *longRun // once it has taken long
+	inner  *command.Ctx
+	reply  resp.Writer
+	argv   [][]byte
+	argBuf []byte
+	text   []byte // of concatenations
+}
+
+func newState(e *Engine) *state {
+	limitArrays()
+	st := &state{
+		e: e, budget: newBudget(e.cfg.MaxMemory, &e.stopped), chunks: map[*lua.FunctionProto]*lua.LFunction{},
+		loaded: map[*Library]map[string]*lua.LFunction{},
+	}
+	st.l = lua.NewState(lua.Options{
+		SkipOpenLibs: true, CallStackSize: maxCalls, MinimizeStackMemory: true,
+		RegistrySize: startValues, RegistryGrowStep: growValues, RegistryMaxSize: maxValues,
+	})
+	st.l.SetContext(st.budget)
+	st.onPanic, st.onLong = st.panicked, st.isLong
+	st.json.reset()
+	st.sandbox()
+	return st
+}
+
+// call calls a function with st.args in protected mode and returns its first
+// result. An error is one that the function didn't catch; where it was raised is
+// in errSource and errLine.
+func (st *state) call(fn *lua.LFunction, args ...lua.LValue) (result lua.LValue, err error) {
+	st.target, st.nargs = fn, copy(st.args[:], args)
+	st.errSource, st.errLine, st.depth, st.threadDepth = "", 0, 0, 0
+	st.l.G.CurrentThread = st.l
+	st.l.Push(st.guard)
+	if err := st.l.PCall(0, 1, nil); err != nil {
+		st.l.SetTop(0)
+		return nil, err
+	}
+	result = st.l.Get(-1)
+	st.l.SetTop(0)
+	return result, nil
+}
+
+// enter is the body of guard: within it, errors are seen where they are raised.
+func (st *state) enter(l *lua.LState) int {
+	l.Panic = st.onPanic
+	l.Push(st.target)
+	for _, a := range st.args[:st.nargs] {
+		l.Push(a)
+	}
+	l.Call(st.nargs, 1)
+	return 1
+}
+
+// panicked is called where an error is raised that no pcall is going to catch.
+func (st *state) panicked(l *lua.LState) {
+	st.errSource, st.errLine = position(l)
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: l.Get(-1)})
+}
+
+// position is the line that is being run, of the innermost function in Lua.
+func position(l *lua.LState) (source string, line int) {
+	for level := range 4 {
+		at, ok := l.GetStack(level)
+		if !ok {
+			break
+		}
+		if _, err := l.GetInfo("Sl", at, lua.LNil); err != nil {
+			break
+		}
+		if at.CurrentLine > 0 && at.Source != "" {
+			return at.Source, at.CurrentLine
+		}
+	}
+	return "", 0
+}
+
+// chunk is the function of a compiled script.
+func (st *state) chunk(proto *lua.FunctionProto) *lua.LFunction {
+	fn := st.chunks[proto]
+	if fn == nil {
+		if len(st.chunks) > maxChunks {
+			clear(st.chunks)
+		}
+		fn = st.l.NewFunctionFromProto(proto)
+		fn.Env = st.globals
+		st.chunks[proto] = fn
+	}
+	return fn
+}
+
+// maxChunks bounds the functions a state remembers: scripts come and go.
+const maxChunks = 1 << 14
+
+// protected reports whether a table is read-only.
+func (st *state) protected(t *lua.LTable) bool {
+	return t.Metatable == lua.LValue(st.hidden) || t.Metatable == lua.LValue(st.strict)
+}
+
+// protect makes a table read-only.
+func (st *state) protect(t *lua.LTable) { t.Metatable = st.hidden }
+
+const errReadonly = "Attempt to modify a readonly table"
+
+// writable ends the run if a table is read-only.
+func (st *state) writable(l *lua.LState, t *lua.LTable) {
+	if st.protected(t) {
+		l.RaiseError(errReadonly)
+	}
+}
