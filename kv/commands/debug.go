@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"strconv"
 
 	"conclave/kv"
 )
@@ -55,3 +56,23 @@ func (d Debug) Digest(nowMs int64) [20]byte { return d.Store.Digest(nowMs) }
 
 // SetActiveExpire switches the active expiry cycle.
 func (d Debug) SetActiveExpire(on bool) { d.Store.SetActiveExpire(on) }
+
+// Populate creates keys named prefix:0, prefix:1, ..., each with the value
+// value:0, value:1, ..., padded with zero bytes or cut to size, if that isn't 0.
+// Keys that are there are left alone. All partitions are locked.
+func (d Debug) Populate(db int, n int64, prefix string, size int, nowMs int64) {
+	at := d.Store.DB(db, nowMs)
+	var key, val []byte
+	for i := range n {
+		key = append(append(key[:0], prefix...), ':')
+		key = strconv.AppendInt(key, i, 10)
+		if at.Exists(key) {
+			continue
+		}
+		val = strconv.AppendInt(append(val[:0], "value:"...), i, 10)
+		if size > 0 {
+			val = append(val, make([]byte, max(size-len(val), 0))...)[:size]
+		}
+		at.SetString(key, val, kv.NoExpiry)
+	}
+}

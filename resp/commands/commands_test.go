@@ -265,6 +265,8 @@ func (s *store) DigestValue(db int, key []byte, _ int64) (d [20]byte) {
 
 func (s *store) Digest(int64) (d [20]byte) { d[19] = 1; return d }
 
+func (s *store) Populate(int, int64, string, int, int64) {}
+
 func (s *store) SetActiveExpire(on bool) { s.activeExpire <- on }
 
 func TestDebugAndMemory(t *testing.T) {

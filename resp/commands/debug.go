@@ -3,6 +3,7 @@ package commands
 import (
 	"encoding/hex"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +31,11 @@ func debugActions() []debugAction {
 		{name: "error", min: 1, max: 1, usage: "ERROR <string>", doc: "Return <string> as an error.", run: (*room).debugError},
 		{name: "log", min: 1, max: 1, usage: "LOG <message>", doc: "Write <message> to the server's log.", run: (*room).debugLog},
 		{name: "loadaof", usage: "LOADAOF", doc: "Write the append-only file's buffer, forget all data and load them from the file.", run: (*room).debugLoadAOF},
+		{name: "jmap", usage: "JMAP", doc: "Collect garbage.", run: (*room).debugCollect},
 		{name: "object", min: 1, max: 1, usage: "OBJECT <key>", doc: "Describe how the value of <key> is stored.", store: true, run: (*room).debugObject},
+		{name: "populate", min: 1, max: 3, usage: "POPULATE <count> [<prefix>] [<size>]", doc: "Create <count> string keys named <prefix>:<num>, padded to <size>.", store: true, run: (*room).debugPopulate},
 		{name: "protocol", min: 1, max: 1, usage: "PROTOCOL <type>", doc: "Return an example of the type: " + protocolTypes + ".", run: (*room).debugProtocol},
+		{name: "quicklist-packed-threshold", min: 1, max: 1, usage: "QUICKLIST-PACKED-THRESHOLD <size>", doc: "Accepted for the sake of tests: large elements of lists are stored like others.", run: (*room).debugPackedThreshold},
 		{name: "reload", max: 3, usage: "RELOAD [option ...]", doc: "Save the data, forget them and load them. Options: NOSAVE, NOFLUSH, MERGE.", run: (*room).debugReload},
 		{name: "set-active-expire", min: 1, max: 1, usage: "SET-ACTIVE-EXPIRE <0|1>", doc: "Stop or resume the removal of expired keys that nobody accesses.", store: true, run: (*room).debugActiveExpire},
 		{name: "sleep", min: 1, max: 1, usage: "SLEEP <seconds>", doc: "Stop every command on keys for <seconds>. Decimals allowed.", run: (*room).debugSleep},
@@ -167,6 +171,40 @@ func (r *room) debugLoadAOF(c *command.Ctx) {
 
 func (r *room) debugActiveExpire(c *command.Ctx) {
 	r.Store.SetActiveExpire(string(c.Arg(2)) != "0")
+	c.OK()
+}
+
+// populateMax bounds what one call may create.
+const populateMax = 1 << 28
+
+func (r *room) debugPopulate(c *command.Ctx) {
+	n, err := strconv.ParseInt(string(c.Arg(2)), 10, 64)
+	size := int64(0)
+	if err == nil && len(c.Args) > 4 {
+		size, err = strconv.ParseInt(string(c.Arg(4)), 10, 64)
+	}
+	if err != nil || n < 0 || n > populateMax || size < 0 || size > 512<<20 {
+		c.Error(command.ErrNotInteger)
+		return
+	}
+	prefix := "key"
+	if len(c.Args) > 3 {
+		prefix = string(c.Arg(3))
+	}
+	r.Store.Populate(c.Session.DB(), n, prefix, int(size), c.NowMs)
+	c.OK()
+}
+
+func (r *room) debugPackedThreshold(c *command.Ctx) {
+	if _, err := strconv.ParseUint(strings.TrimRight(string(c.Arg(2)), "bBkKmMgG"), 10, 63); err != nil {
+		c.Error("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+		return
+	}
+	c.OK()
+}
+
+func (r *room) debugCollect(c *command.Ctx) {
+	runtime.GC()
 	c.OK()
 }
 

@@ -145,6 +145,8 @@ type StoreDebug interface {
 	Digest(nowMs int64) [20]byte
 	// SetActiveExpire switches the active expiry cycle.
 	SetActiveExpire(on bool)
+	// Populate creates n string keys, of some size if that isn't 0.
+	Populate(db int, n int64, prefix string, size int, nowMs int64)
 }
 
 // Specs lists the families of this package.

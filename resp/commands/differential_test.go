@@ -96,6 +96,7 @@ func (emptyStore) Usage(int, []byte, int, int64) (int64, bool) { return 0, false
 func (emptyStore) Object(int, []byte, int64) (string, bool)    { return "", false }
 func (emptyStore) DigestValue(int, []byte, int64) (d [20]byte) { return d }
 func (emptyStore) Digest(int64) (d [20]byte)                   { return d }
+func (emptyStore) Populate(int, int64, string, int, int64)     {}
 func (emptyStore) SetActiveExpire(bool)                        {}
 
 func TestSameAsRedis(t *testing.T) {
