@@ -141,8 +141,12 @@ func (h *handlers) xadd(c *command.Ctx) {
 		h.notify(c, command.NotifyStream, "xtrim", c.Arg(1))
 	}
 	k.Commit()
-	if auto || o.trim.Approx {
+	switch {
+	case o.trim.Approx:
 		o.effect(c, &k, at, id)
+	case auto:
+		var text [44]byte
+		c.RewriteArg(at, id.Append(text[:0]))
 	}
 	replyStreamID(c, id)
 }

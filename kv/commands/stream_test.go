@@ -311,7 +311,6 @@ func TestEventsOfStreams(t *testing.T) {
 
 func BenchmarkXADD(b *testing.B) {
 	l := newLocal(b, commands.Deps{})
-	l.ctx.Keep(false)
 	args := [][]byte{[]byte("XADD"), []byte("stream"), []byte("*"), []byte("field"), []byte("value of some length")}
 	spec := l.table.Resolve(args)
 	l.ctx.Spec, l.ctx.Args = spec, args
@@ -323,6 +322,7 @@ func BenchmarkXADD(b *testing.B) {
 		l.ctx.NowMs++
 		l.w.Reset(buf)
 		spec.Run(l.ctx)
+		l.ctx.TakeEffects()
 		buf = l.w.Bytes()
 	}
 }
@@ -344,5 +344,30 @@ func BenchmarkXRANGE100(b *testing.B) {
 		l.w.Reset(buf)
 		spec.Run(l.ctx)
 		buf = l.w.Bytes()
+	}
+}
+
+func TestStreamCommandsDoNotAllocate(t *testing.T) {
+	l := newLocal(t, commands.Deps{})
+	l.do("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+	for _, line := range []string{"XADD s * field value", "XADD s MAXLEN 100 * field value", "XLEN s", "XACK s g 1-1", "XDEL s 1-1"} {
+		var args [][]byte
+		for _, w := range strings.Fields(line) {
+			args = append(args, []byte(w))
+		}
+		l.ctx.Spec, l.ctx.Args = l.table.Resolve(args), args
+		l.store.Lock(command.AllPartitions)
+		var buf []byte
+		n := testing.AllocsPerRun(300, func() {
+			l.ctx.NowMs++
+			l.w.Reset(buf)
+			l.ctx.Spec.Run(l.ctx)
+			l.ctx.TakeEffects()
+			buf = l.w.Bytes()
+		})
+		l.store.Unlock(command.AllPartitions)
+		if n != 0 {
+			t.Errorf("%s: %v allocations", line, n)
+		}
 	}
 }

@@ -31,7 +31,10 @@ type Ctx struct {
 	effects   [][][]byte
 	rewritten bool
 	unkept    bool
-	wait      *Wait
+	// edited and editedText are what RewriteArg writes to.
+	edited     [][]byte
+	editedText []byte
+	wait       *Wait
 }
 
 // NewCtx prepares a context; the server and tests call it.

@@ -29,6 +29,18 @@ func (c *Ctx) RewriteStrings(args ...string) {
 	c.Rewrite(b...)
 }
 
+// RewriteArg says that the effect of the call is the call with another argument in
+// the i-th place: a stream's new ID. Both are copied.
+func (c *Ctx) RewriteArg(i int, arg []byte) {
+	if c.unkept {
+		return
+	}
+	c.edited = append(c.edited[:0], c.Args...)
+	c.editedText = append(c.editedText[:0], arg...)
+	c.edited[i] = c.editedText
+	c.Rewrite(c.edited...)
+}
+
 // NoEffect says that the call changed nothing that has to be kept.
 func (c *Ctx) NoEffect() { c.rewritten = true }
 
