@@ -10,10 +10,11 @@ import (
 
 // A node:
 //
-//	0 previous node   8 next node   16 number of values   20 size of the list
-//	24 size of the cell   28 the list
+//	0 previous node   8 next node   16 number of values   18 start of the list
+//	20 size of the list   24 size of the cell   28 the list, from its start on
 //
-// It is full at nodeSize, unless it has just one value.
+// It is full at nodeSize, unless it has just one value. The list has free room on
+// either side, so that both ends grow and shrink without moving it.
 const (
 	nodeHead = 28
 	nodeSize = 4080
@@ -55,15 +56,28 @@ func (n node) prev() arena.Ref     { return arena.Ref(binary.LittleEndian.Uint64
 func (n node) next() arena.Ref     { return arena.Ref(binary.LittleEndian.Uint64(n.head[8:])) }
 func (n node) setPrev(r arena.Ref) { binary.LittleEndian.PutUint64(n.head, uint64(r)) }
 func (n node) setNext(r arena.Ref) { binary.LittleEndian.PutUint64(n.head[8:], uint64(r)) }
-func (n node) count() int          { return int(binary.LittleEndian.Uint32(n.head[16:])) }
-func (n node) setCount(v int)      { binary.LittleEndian.PutUint32(n.head[16:], uint32(v)) }
+func (n node) count() int          { return int(binary.LittleEndian.Uint16(n.head[16:])) }
+func (n node) setCount(v int)      { binary.LittleEndian.PutUint16(n.head[16:], uint16(v)) }
+func (n node) start() int          { return int(binary.LittleEndian.Uint16(n.head[18:])) }
+func (n node) setStart(v int)      { binary.LittleEndian.PutUint16(n.head[18:], uint16(v)) }
 func (n node) size() int           { return int(binary.LittleEndian.Uint32(n.head[20:])) }
 func (n node) setSize(v int)       { binary.LittleEndian.PutUint32(n.head[20:], uint32(v)) }
 func (n node) cell() int           { return int(binary.LittleEndian.Uint32(n.head[24:])) }
 
+// space is what of the node's cell values may lie in.
+func (ns *Nodes) space(n node) []byte { return ns.h.Arena().Bytes(n.ref, n.cell())[nodeHead:] }
+
 // list is the node's values, with the rest of the cell as capacity.
 func (ns *Nodes) list(n node) packed.List {
-	return packed.List(ns.h.Arena().Bytes(n.ref, n.cell())[nodeHead : nodeHead+n.size()])
+	from := n.start()
+	return packed.List(ns.space(n)[from : from+n.size()])
+}
+
+// move puts the list elsewhere in its cell.
+func (ns *Nodes) move(n node, start int) {
+	space := ns.space(n)
+	copy(space[start:start+n.size()], ns.list(n))
+	n.setStart(start)
 }
 
 func (ns *Nodes) alloc(l *List, room int) node {
@@ -102,12 +116,55 @@ func (ns *Nodes) resize(l *List, n node, room int) node {
 	return to
 }
 
-// room returns a node whose cell has room for one more value.
-func (ns *Nodes) room(l *List, n node, val []byte) node {
-	if need := n.size() + len(val) + entryMax; nodeHead+need > n.cell() {
-		return ns.resize(l, n, need)
+// room returns a node whose cell has room for so many bytes behind the list.
+func (ns *Nodes) room(l *List, n node, bytes int) node {
+	need := n.size() + bytes
+	switch {
+	case nodeHead+need > n.cell():
+		return ns.resize(l, n, grown(need))
+	case nodeHead+n.start()+need > n.cell():
+		ns.move(n, 0)
 	}
 	return n
+}
+
+// slackShare: a cell that is made larger gets an eighth more than is needed, and
+// a list is moved within its cell only if that gains at least as much.
+const slackShare = 8
+
+// grown is the room of a cell that is made larger because need is needed.
+func grown(need int) int { return max(need, min(need+need/slackShare, nodeSize-nodeHead)) }
+
+// roomAt returns a node with room for so many bytes behind the list, or before
+// it; ok is false if the node counts as full, because it is or because making room
+// in it would cost too much.
+func (ns *Nodes) roomAt(l *List, n node, bytes int, front bool) (_ node, ok bool) {
+	need := n.size() + bytes
+	if nodeHead+need > nodeSize {
+		return n, false
+	}
+	free := n.cell() - nodeHead - n.size()
+	here := n.start()
+	if !front {
+		here = free - here
+	}
+	switch {
+	case here >= bytes:
+	case free >= bytes && free*slackShare >= n.size():
+		if front {
+			ns.move(n, free)
+		} else {
+			ns.move(n, 0)
+		}
+	case n.cell() < nodeSize:
+		n = ns.resize(l, n, grown(need))
+		if front {
+			ns.move(n, n.cell()-nodeHead-n.size())
+		}
+	default:
+		return n, false
+	}
+	return n, true
 }
 
 // fits reports whether a value may be added to a node.
@@ -124,28 +181,38 @@ func (n node) store(list packed.List, count int) {
 // PushBack adds a value at the end.
 func (ns *Nodes) PushBack(l *List, val []byte) {
 	var n node
-	if l.last != 0 {
-		n = ns.node(l.last)
+	ok := l.last != 0
+	if ok {
+		n, ok = ns.roomAt(l, ns.node(l.last), len(val)+entryMax, false)
 	}
-	if l.last == 0 || !fits(n, val) {
+	if !ok {
 		n = ns.link(l, l.last, 0, len(val)+entryMax)
 	}
-	n = ns.room(l, n, val)
 	n.store(ns.list(n).Append(val), n.count()+1)
 	l.n++
 }
 
 // PushFront adds a value at the beginning.
 func (ns *Nodes) PushFront(l *List, val []byte) {
+	var scratch [64]byte
+	entry := packed.List(scratch[:0]).Append(val)
 	var n node
-	if l.first != 0 {
-		n = ns.node(l.first)
+	at, ok := 0, l.first != 0
+	if ok {
+		n, ok = ns.roomAt(l, ns.node(l.first), len(entry), true)
 	}
-	if l.first == 0 || !fits(n, val) {
-		n = ns.link(l, 0, l.first, len(val)+entryMax)
+	if ok {
+		at = n.start() - len(entry)
+	} else {
+		n = ns.link(l, 0, l.first, len(entry))
+		if n.cell() <= nodeSize {
+			at = n.cell() - nodeHead - len(entry)
+		}
 	}
-	n = ns.room(l, n, val)
-	n.store(ns.list(n).Insert(0, val), n.count()+1)
+	copy(ns.space(n)[at:], entry)
+	n.setStart(at)
+	n.setSize(n.size() + len(entry))
+	n.setCount(n.count() + 1)
 	l.n++
 }
 
@@ -245,7 +312,7 @@ func (ns *Nodes) Set(l *List, i int, val []byte) {
 		ns.Insert(l, i, val)
 		return
 	}
-	n = ns.room(l, n, val)
+	n = ns.room(l, n, len(val)+entryMax)
 	list := ns.list(n)
 	n.store(list.Replace(position(list, j, n.count()), val), n.count())
 	ns.settle(l, n)
@@ -272,7 +339,7 @@ func (ns *Nodes) Insert(l *List, i int, val []byte) {
 			n, j = ns.between(l, n, j, val)
 		}
 	}
-	n = ns.room(l, n, val)
+	n = ns.room(l, n, len(val)+entryMax)
 	list := ns.list(n)
 	if j == n.count() {
 		list = list.Append(val)
@@ -321,9 +388,25 @@ func (ns *Nodes) Delete(l *List, i, n int) {
 			ns.unlink(l, nd)
 			continue
 		}
-		list := ns.list(nd)
-		nd.store(list.Delete(position(list, j, nd.count()), k), nd.count()-k)
+		ns.cut(nd, j, k)
 		ns.settle(l, nd)
+	}
+}
+
+// cut removes k values from the j-th on, not all, from a node's list.
+func (ns *Nodes) cut(n node, j, k int) {
+	list, count := ns.list(n), n.count()
+	pos := position(list, j, count)
+	n.setCount(count - k)
+	switch {
+	case j+k == count:
+		n.setSize(pos)
+	case j == 0:
+		pos = position(list, k, count)
+		n.setStart(n.start() + pos)
+		n.setSize(len(list) - pos)
+	default:
+		n.setSize(len(list.Delete(pos, k)))
 	}
 }
 
@@ -361,9 +444,7 @@ func (ns *Nodes) settle(l *List, n node) {
 	if prev := n.prev(); prev != 0 {
 		p := ns.node(prev)
 		if size := p.size() + n.size(); nodeHead+size <= nodeSize*3/4 {
-			if nodeHead+size > p.cell() {
-				p = ns.resize(l, p, size)
-			}
+			p = ns.room(l, p, n.size())
 			p.store(append(ns.list(p), ns.list(n)...), p.count()+n.count())
 			ns.unlink(l, n)
 			return
