@@ -22,6 +22,9 @@ func FuzzCommands(f *testing.F) {
 		"ZADD\tz\tGT\tCH\t1\ta\t0x1p-3\tb\nZADD\tz\tINCR\tinf\ta\nZRANGE\tz\t(1\t+inf\tBYSCORE\tREV\tLIMIT\t0\t-1\nZRANGESTORE\ty\tz\t-\t[b\tBYLEX\nZPOPMAX\tz\t9",
 		"ZADD\tz\t1\ta\t-0\tb\nZUNIONSTORE\ty\t2\tz\tz\tWEIGHTS\t2\t-inf\tAGGREGATE\tMIN\nZINTERCARD\t1\tz\tLIMIT\t1\nZDIFF\t1\tz\tWITHSCORES\nZMPOP\t1\tz\tMIN\tCOUNT\t2\nBZMPOP\t1\t1\tz\tMAX\nZRANDMEMBER\ty\t-5\tWITHSCORES",
 		"GEOADD\tg\tCH\t180\t85.05112878\ta\t-180\t-85.05112878\tb\nZADD\tg\t-inf\tc\t1e300\td\nGEOSEARCH\tg\tFROMMEMBER\tc\tBYBOX\tinf\t1e300\tkm\tASC\tWITHDIST\tWITHHASH\tWITHCOORD\nGEORADIUS\tg\t0\t0\tinf\tm\tSTOREDIST\th\nGEODIST\tg\tc\td\tmi\nGEOHASH\tg\td",
+		"HSET\th\ta\t1\tb\tx\nHINCRBYFLOAT\th\ta\t1e400\nHRANDFIELD\th\t-5\tWITHVALUES\nHRANDFIELD\th\t-4611686018427387904\tWITHVALUES\nHSCAN\th\t9\tMATCH\t[a\tCOUNT\t1\nHDEL\th\ta\tb",
+		"SADD\ts\t1\t-300\t70000\ta\nSMOVE\ts\tu\ta\nSPOP\ts\t2\nSRANDMEMBER\tu\t-3\nSINTERCARD\t2\ts\tu\tLIMIT\t1\nSUNIONSTORE\ts\ts\tu\nSDIFF\ts\tu\ts\tu\ts\tu\nSSCAN\ts\t0",
+		"RPUSH\tl\t3\tx\t\nSET\tw3\t1\nHSET\tw\tf\t2\nSORT\tl\tBY\tw*\tGET\t#\tGET\tw*->f\tLIMIT\t1\t-1\tDESC\tSTORE\td\nSORT_RO\tl\tALPHA\nSORT\td\tBY\tnosort",
 		"RESTORE\ta\t0\t\x00\xc0\x05\x0a\x00garbage\nDUMP\ta",
 	} {
 		f.Add(s)

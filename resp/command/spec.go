@@ -42,8 +42,9 @@ const (
 	NoTouch
 	// Internal commands are not shown to clients (COMMAND LIST omits them).
 	Internal
-	// Scripting commands run others, as a transaction does: outside cluster mode,
-	// and if they name no keys, with every partition locked.
+	// Scripting commands run others, as a transaction does, or, like SORT, read
+	// keys that they don't name: outside cluster mode, and if they name no keys,
+	// with every partition locked.
 	Scripting
 )
 
