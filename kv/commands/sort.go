@@ -122,60 +122,31 @@ func (h *handlers) sort(c *command.Ctx) {
 	if !ok {
 		return
 	}
-	e, found := h.db(c).Lookup(c.Arg(1), reading(c))
-	var elements [][]byte
 	t := kv.List
-	if found {
+	if e, found := h.db(c).Lookup(c.Arg(1), reading(c)); found {
 		if t = e.Type(); t != kv.List && t != kv.Set && t != kv.ZSet {
 			c.Error(command.ErrWrongType)
 			return
 		}
-		elements = elementsOf(t, e.AppendFlat(nil))
 	}
 	if o.unsorted && t == kv.Set && (o.store != nil || c.InExec) {
 		// A set has no order that a copy of it would have, too.
 		o.unsorted, o.alpha, o.by = false, true, nil
 	}
-	switch {
-	case !o.unsorted:
+	elements := h.elements(c, t, &o)
+	if !o.unsorted {
 		if !h.sortElements(c, &o, elements, t == kv.List) {
 			c.Error("ERR One or more scores can't be converted into double")
 			return
 		}
-	case o.desc && t != kv.Set:
-		slices.Reverse(elements)
+		from, to := o.window(len(elements))
+		elements = elements[from:to]
 	}
-	from, to := o.window(len(elements))
 	if o.store != nil {
-		h.storeSorted(c, &o, elements[from:to])
+		h.storeSorted(c, &o, elements)
 		return
 	}
-	h.replySorted(c, &o, elements[from:to])
-}
-
-// elementsOf are the elements of a flat collection, without scores, in memory of
-// their own.
-func elementsOf(t kv.Type, flat packed.List) [][]byte {
-	all := make([][]byte, 0, flat.Count())
-	var text []byte
-	for pos := 0; pos < len(flat); {
-		var v packed.Value
-		v, pos = flat.At(pos)
-		if t == kv.ZSet {
-			_, pos = flat.At(pos)
-		}
-		if v.Bytes != nil {
-			all = append(all, v.Bytes)
-			continue
-		}
-		if cap(text)-len(text) < 20 {
-			text = make([]byte, 0, 1024)
-		}
-		from := len(text)
-		text = v.Append(text)
-		all = append(all, text[from:len(text):len(text)])
-	}
-	return all
+	h.replySorted(c, &o, elements)
 }
 
 func (h *handlers) replySorted(c *command.Ctx, o *sortOptions, elements [][]byte) {
