@@ -1,13 +1,21 @@
 package script
 
 import (
+	"fmt"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
 // Arguments of library functions, with Lua's error texts.
 
+// raisef raises an error with the position of whoever called the function that
+// runs.
+func raisef(l *lua.LState, format string, a ...any) {
+	l.Error(lua.LString(where(l, 1)+fmt.Sprintf(format, a...)), 0)
+}
+
 func argError(l *lua.LState, i int, fn, what string) {
-	l.RaiseError("bad argument #%d to '%s' (%s)", i, fn, what)
+	raisef(l, "bad argument #%d to '%s' (%s)", i, fn, what)
 }
 
 func typeError(l *lua.LState, i int, fn, want string) {

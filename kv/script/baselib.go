@@ -70,10 +70,7 @@ func (st *state) next(l *lua.LState) int {
 func assert(l *lua.LState) int {
 	v := argAny(l, 1, "assert")
 	if lua.LVIsFalse(v) {
-		if l.GetTop() > 1 {
-			l.Error(l.Get(2), 0)
-		}
-		l.Error(lua.LString("assertion failed!"), 0)
+		raisef(l, "%s", optString(l, 2, "assert", "assertion failed!"))
 	}
 	return l.GetTop()
 }
@@ -82,13 +79,26 @@ func raise(l *lua.LState) int {
 	level := optInt(l, 2, "error", 1)
 	v := l.Get(1)
 	if s, ok := toText(v); ok {
-		v = lua.LString(s)
-		if level > 1 {
-			level++ // the library counts this function once, Lua doesn't
+		if level > 0 {
+			s = where(l, level) + s
 		}
+		v = lua.LString(s)
 	}
-	l.Error(v, level)
+	l.Error(v, 0)
 	return 0
+}
+
+// where is the position of a function that is being called, 0 being the one that
+// runs; empty if it isn't one in Lua.
+func where(l *lua.LState, level int) string {
+	at, ok := l.GetStack(level)
+	if !ok {
+		return ""
+	}
+	if _, err := l.GetInfo("Sl", at, lua.LNil); err != nil || at.CurrentLine <= 0 || at.Source == "" {
+		return ""
+	}
+	return at.Source + ":" + strconv.Itoa(at.CurrentLine) + ": "
 }
 
 func (st *state) collectGarbage(l *lua.LState) int {
@@ -134,7 +144,7 @@ func (st *state) setMetatable(l *lua.LState) int {
 	}
 	st.writable(l, t)
 	if old, ok := t.Metatable.(*lua.LTable); ok && old.RawGetString("__metatable") != lua.LNil {
-		l.RaiseError("cannot change a protected metatable")
+		raisef(l, "cannot change a protected metatable")
 	}
 	t.Metatable = mt
 	l.SetTop(1)
@@ -253,7 +263,7 @@ func (st *state) unpack(l *lua.LState) int {
 	}
 	n := to - from + 1
 	if n > maxUnpack {
-		l.RaiseError("too many results to unpack")
+		raisef(l, "too many results to unpack")
 	}
 	for i := from; i <= to; i++ {
 		l.Push(t.RawGet(lua.LNumber(i)))
@@ -277,7 +287,7 @@ func (st *state) callBack(l *lua.LState, f lua.LValue, nret int, args ...lua.LVa
 // the process. An error leaves the count as it is, so pcall restores it.
 func (st *state) nest(l *lua.LState) {
 	if st.depth++; st.depth > maxNest {
-		l.RaiseError("C stack overflow")
+		raisef(l, "C stack overflow")
 	}
 }
 
@@ -342,12 +352,22 @@ func errorValue(err error) lua.LValue {
 
 // inLuaWords says what the interpreter found as Lua does.
 func inLuaWords(s string) string {
-	if !strings.Contains(s, "attempt to ") && !strings.Contains(s, "cannot perform ") {
-		return s
-	}
 	switch {
-	case strings.HasSuffix(s, "attempt to call a non-function object"):
-		return strings.TrimSuffix(s, "non-function object") + "nil value"
+	case strings.HasSuffix(s, "callstack overflow"), strings.HasSuffix(s, "registry overflow"):
+		return "stack overflow"
+	case s == "can not resume a dead thread":
+		return "cannot resume dead coroutine"
+	case s == "can not resume a running thread":
+		return "cannot resume running coroutine"
+	case strings.HasSuffix(s, errNotFunction):
+		return strings.TrimSuffix(s, errNotFunction) + "attempt to call a nil value"
+	case strings.Contains(s, "attempt to compare "):
+		before, kinds, _ := strings.Cut(s, "attempt to compare ")
+		if left, right, ok := strings.Cut(kinds, " with "); ok && left == right {
+			return before + "attempt to compare two " + left + " values"
+		}
+	case strings.Contains(s, ": for statement "):
+		return strings.NewReplacer(": for statement init", ": 'for' initial value", ": for statement ", ": 'for' ").Replace(s)
 	case strings.Contains(s, "attempt to index a non-table object("):
 		before, rest, _ := strings.Cut(s, "attempt to index a non-table object(")
 		kind, _, _ := strings.Cut(rest, ")")
@@ -384,13 +404,13 @@ func (st *state) load(l *lua.LState) int {
 		l.Pop(1)
 		piece, ok := toText(v)
 		if !ok && v != lua.LNil {
-			l.RaiseError("reader function must return a string")
+			raisef(l, "reader function must return a string")
 		}
 		if piece == "" {
 			break
 		}
 		if len(text)+len(piece) > maxSource {
-			l.RaiseError(errMemory)
+			raisef(l, errMemory)
 		}
 		st.budget.reserve(l, len(piece))
 		text = append(text, piece...)

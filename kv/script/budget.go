@@ -174,7 +174,7 @@ func (b *budget) spend(l *lua.LState, n int) {
 // the run if that is too much.
 func (b *budget) reserve(l *lua.LState, n int) {
 	if n < 0 || int64(n) > b.maxMemory/2 {
-		l.RaiseError(errMemory)
+		raisef(l, errMemory)
 	}
 	b.bytes += n
 	if b.bytes >= memoryBytes {
@@ -186,6 +186,6 @@ func (b *budget) reserve(l *lua.LState, n int) {
 
 func (b *budget) raise(l *lua.LState) {
 	if b.cause != "" {
-		l.RaiseError("%s", b.cause)
+		raisef(l, "%s", b.cause)
 	}
 }

@@ -40,11 +40,16 @@ func (st *state) coroutineLibrary() library {
 			if _, ok := l.Get(1).(*lua.LState); !ok {
 				argError(l, 1, "resume", "coroutine expected")
 			}
-			return st.resume(l, resume)
+			n := st.resume(l, resume)
+			if s, ok := l.Get(-1).(lua.LString); ok && n == 2 && l.Get(-2) == lua.LFalse {
+				l.Pop(1)
+				l.Push(lua.LString(inLuaWords(string(s))))
+			}
+			return n
 		},
 		"yield": func(l *lua.LState) int {
 			if l == st.l || st.depth != st.threadDepth {
-				l.RaiseError("attempt to yield across metamethod/C-call boundary")
+				l.Error(lua.LString("attempt to yield across metamethod/C-call boundary"), 0)
 			}
 			return yield(l)
 		},

@@ -256,6 +256,14 @@ func (e *Engine) kill(function bool) string {
 	return ""
 }
 
+// source is how Redis names a chunk where it says on which line it failed.
+func source(name string) string {
+	if strings.HasPrefix(name, "[") {
+		return name
+	}
+	return "@" + name
+}
+
 // finalText is the error that a run ended with, as the client sees it. counted
 // tells that the server has counted it.
 func (st *state) finalText(err error, name string) (text string, counted bool) {
@@ -275,7 +283,7 @@ func (st *state) finalText(err error, name string) (text string, counted bool) {
 	}
 	text = strings.TrimRight(text, "\r\n")
 	if st.errLine > 0 {
-		text += fmt.Sprintf(" script: %s, on @%s:%d.", name, st.errSource, st.errLine)
+		text += fmt.Sprintf(" script: %s, on %s:%d.", name, source(st.errSource), st.errLine)
 	}
 	return text, counted
 }

@@ -26,13 +26,13 @@ func (st *state) stringFormat(l *lua.LState) int {
 		spec, n := parseFormat(l, format[i:])
 		i += n
 		if i >= len(format) {
-			l.RaiseError("invalid option '%%' to 'format'")
+			raisef(l, "invalid option '%%' to 'format'")
 		}
 		arg++
 		size := len(b)
 		b = spec.append(l, b, format[i], arg)
 		if int64(len(b)) > st.budget.maxMemory/2 {
-			l.RaiseError(errMemory)
+			raisef(l, errMemory)
 		}
 		st.budget.bytes += 2 * (len(b) - size)
 		st.budget.spend(l, len(b)-size)
@@ -54,7 +54,7 @@ func parseFormat(l *lua.LState, s string) (c conversion, n int) {
 		n++
 	}
 	if n > 5 {
-		l.RaiseError("invalid format (repeated flags)")
+		raisef(l, "invalid format (repeated flags)")
 	}
 	c.flags = s[:n]
 	digits := func() int {
@@ -71,7 +71,7 @@ func parseFormat(l *lua.LState, s string) (c conversion, n int) {
 		c.precision = digits()
 	}
 	if n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		l.RaiseError("invalid format (width or precision too long)")
+		raisef(l, "invalid format (width or precision too long)")
 	}
 	return c, n
 }
@@ -89,6 +89,9 @@ func (c *conversion) verb(letter byte) string {
 }
 
 func (c *conversion) append(l *lua.LState, b []byte, letter byte, arg int) []byte {
+	if arg > l.GetTop() && strings.IndexByte("cdiouxXeEfgGqs", letter) >= 0 {
+		argError(l, arg, "format", "no value")
+	}
 	switch letter {
 	case 'c':
 		return c.pad(b, string([]byte{byte(argInt(l, arg, "format"))}))
@@ -122,7 +125,7 @@ func (c *conversion) append(l *lua.LState, b []byte, letter byte, arg int) []byt
 		}
 		return c.pad(b, s)
 	}
-	l.RaiseError("invalid option '%%%c' to 'format'", letter)
+	raisef(l, "invalid option '%%%c' to 'format'", letter)
 	return b
 }
 

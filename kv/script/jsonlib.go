@@ -144,7 +144,7 @@ type jsonEncoder struct {
 }
 
 func (e *jsonEncoder) fail(kind, why string) {
-	e.l.RaiseError("Cannot serialise %s: %s", kind, why)
+	raisef(e.l, "Cannot serialise %s: %s", kind, why)
 }
 
 func (e *jsonEncoder) value(v lua.LValue, depth int) {
@@ -169,7 +169,7 @@ func (e *jsonEncoder) value(v lua.LValue, depth int) {
 		e.fail(v.Type().String(), "type not supported")
 	}
 	if int64(len(e.b)) > e.st.budget.maxMemory/2 {
-		e.l.RaiseError(errMemory)
+		raisef(e.l, errMemory)
 	}
 	e.st.budget.bytes += len(e.b) - from
 	e.st.budget.spend(e.l, workPerStep)
@@ -244,7 +244,7 @@ func (e *jsonEncoder) listLen(t *lua.LTable) int {
 
 func (e *jsonEncoder) table(t *lua.LTable, depth int) {
 	if depth > e.st.json.encodeDepth {
-		e.l.RaiseError("Cannot serialise, excessive depth (%d)", depth)
+		raisef(e.l, "Cannot serialise, excessive nesting (%d)", depth)
 	}
 	if n := e.listLen(t); n > 0 {
 		e.b = append(e.b, '[')
@@ -279,7 +279,7 @@ func (e *jsonEncoder) table(t *lua.LTable, depth int) {
 			e.number(float64(k))
 			e.b = append(e.b, '"')
 		default:
-			e.fail("table", "table key must be a number or string")
+			e.fail(k.Type().String(), "table key must be a number or string")
 		}
 		e.b = append(e.b, ':')
 		e.value(v, depth)
@@ -293,7 +293,7 @@ func (st *state) jsonDecode(l *lua.LState) int {
 	}
 	s := argString(l, 1, "decode")
 	if len(s) >= 2 && (s[0] == 0 || s[1] == 0) {
-		l.RaiseError("JSON parser does not support UTF-16 or UTF-32")
+		raisef(l, "JSON parser does not support UTF-16 or UTF-32")
 	}
 	d := jsonDecoder{st: st, l: l, s: s}
 	d.next()
@@ -340,7 +340,7 @@ func (d *jsonDecoder) expected(what string) {
 	if d.token == jsonError {
 		found = d.text
 	}
-	d.l.RaiseError("Expected %s but found %s at character %d", what, found, d.start+1)
+	raisef(d.l, "Expected %s but found %s at character %d", what, found, d.start+1)
 }
 
 func (d *jsonDecoder) is(t jsonToken, n int) {
@@ -359,7 +359,7 @@ func (d *jsonDecoder) next() {
 		d.at++
 	}
 	d.start = d.at
-	if d.at >= len(d.s) {
+	if d.at >= len(d.s) || d.s[d.at] == 0 {
 		d.token = jsonEnd
 		return
 	}
@@ -398,7 +398,11 @@ func (d *jsonDecoder) next() {
 
 // isOddNumber reports whether a number begins that JSON doesn't know.
 func isOddNumber(s string) bool {
+	sign := len(s) > 0 && s[0] == '+'
 	s = strings.ToLower(strings.TrimLeft(s[:min(len(s), 4)], "+-"))
+	if len(s) > 0 && s[0] >= '0' && s[0] <= '9' && sign {
+		return true
+	}
 	return strings.HasPrefix(s, "inf") || strings.HasPrefix(s, "nan") || len(s) > 1 && s[0] == '0' && (s[1] == 'x' || s[1] >= '0' && s[1] <= '9')
 }
 
@@ -558,7 +562,7 @@ func (d *jsonDecoder) value(depth int) lua.LValue {
 		return d.st.json.null
 	case jsonObject, jsonArray:
 		if depth >= d.st.json.decodeDepth {
-			d.l.RaiseError("Found too many nested data structures (%d)", depth+1)
+			raisef(d.l, "Found too many nested data structures (%d) at character %d", depth+1, d.start+1)
 		}
 		d.st.budget.reserve(d.l, 100)
 		if d.token == jsonObject {

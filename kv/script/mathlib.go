@@ -85,7 +85,7 @@ func (r *random) next() int64 {
 
 func (st *state) mathRandom(l *lua.LState) int {
 	if st.host == nil {
-		l.RaiseError("math.random can only be called inside a script invocation")
+		raisef(l, "math.random can only be called inside a script invocation")
 	}
 	const most = math.MaxInt32
 	r := float64(st.random.next()%most) / most
@@ -105,14 +105,14 @@ func (st *state) mathRandom(l *lua.LState) int {
 		}
 		l.Push(lua.LNumber(math.Floor(r*float64(to-from+1)) + float64(from)))
 	default:
-		l.RaiseError("wrong number of arguments")
+		raisef(l, "wrong number of arguments")
 	}
 	return 1
 }
 
 func (st *state) mathRandomSeed(l *lua.LState) int {
 	if st.host == nil {
-		l.RaiseError("math.randomseed can only be called inside a script invocation")
+		raisef(l, "math.randomseed can only be called inside a script invocation")
 	}
 	st.random.seed(int32(argInt(l, 1, "randomseed")))
 	return 0

@@ -54,7 +54,7 @@ type packer struct {
 
 func (p *packer) grown(from int) {
 	if int64(len(p.b)) > p.st.budget.maxMemory/2 {
-		p.l.RaiseError(errMemory)
+		raisef(p.l, errMemory)
 	}
 	p.st.budget.bytes += 2 * (len(p.b) - from)
 	p.st.budget.spend(p.l, workPerStep+len(p.b)-from)
@@ -184,9 +184,9 @@ func (st *state) msgpackUnpack(l *lua.LState, limit, offset int, all bool) int {
 	s := argString(l, 1, "unpack")
 	switch {
 	case offset < 0 || limit < 0:
-		l.RaiseError("Invalid request to unpack with offset of %d and limit of %d.", offset, len(s))
+		raisef(l, "Invalid request to unpack with offset of %d and limit of %d.", offset, len(s))
 	case offset > len(s):
-		l.RaiseError("Start offset %d greater than input length %d.", offset, len(s))
+		raisef(l, "Start offset %d greater than input length %d.", offset, len(s))
 	}
 	if all {
 		limit = math.MaxInt
@@ -195,7 +195,7 @@ func (st *state) msgpackUnpack(l *lua.LState, limit, offset int, all bool) int {
 	var values []lua.LValue
 	for u.s != "" && len(values) < limit {
 		if len(values) >= maxUnpack {
-			l.RaiseError("Too many arguments for MessagePack unpack.")
+			raisef(l, "Too many arguments for MessagePack unpack.")
 		}
 		values = append(values, u.value(0))
 	}
@@ -224,7 +224,7 @@ type unpacker struct {
 
 func (u *unpacker) take(n uint64) string {
 	if n > uint64(len(u.s)) {
-		u.l.RaiseError("Missing bytes in input.")
+		raisef(u.l, "Missing bytes in input.")
 	}
 	s := u.s[:n]
 	u.s = u.s[n:]
@@ -243,7 +243,7 @@ func (u *unpacker) number(n uint64) uint64 {
 func (u *unpacker) value(depth int) lua.LValue {
 	u.st.budget.spend(u.l, workPerStep)
 	if depth > maxUnpackDepth {
-		u.l.RaiseError("Bad data format in input.")
+		raisef(u.l, "Bad data format in input.")
 	}
 	c := u.take(1)[0]
 	switch {
@@ -286,7 +286,7 @@ func (u *unpacker) value(depth int) lua.LValue {
 	case 0xde, 0xdf:
 		return u.table(u.number(2<<(c-0xde)), depth)
 	}
-	u.l.RaiseError("Bad data format in input.")
+	raisef(u.l, "Bad data format in input.")
 	return lua.LNil
 }
 
@@ -308,7 +308,7 @@ func (u *unpacker) table(n uint64, depth int) lua.LValue {
 		k := u.value(depth + 1)
 		v := u.value(depth + 1)
 		if k == lua.LNil {
-			u.l.RaiseError("table index is nil")
+			raisef(u.l, "table index is nil")
 		}
 		u.st.rawSet(u.l, t, k, v)
 	}

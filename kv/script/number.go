@@ -25,7 +25,9 @@ func appendG(b []byte, f float64, digits int) []byte {
 	case math.IsInf(f, -1):
 		return append(b, "-inf"...)
 	case math.IsNaN(f):
-		if math.Signbit(f) {
+		// What the processor makes of 0/0 has the sign set. So would what Go's own
+		// functions return if they left it to the processor.
+		if math.Signbit(f) || math.Float64bits(f) == math.Float64bits(math.NaN()) {
 			return append(b, "-nan"...)
 		}
 		return append(b, "nan"...)
@@ -66,6 +68,9 @@ func parseNumber(s string) (float64, bool) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
 		return 0, false
+	}
+	if math.IsNaN(f) {
+		f = math.Float64frombits(0x7ff8 << 48)
 	}
 	return f, true
 }

@@ -32,7 +32,7 @@ type matcher struct {
 // the end of the match, or -1.
 func (m *matcher) match(s, p int) int {
 	if m.depth++; m.depth > maxMatchDepth {
-		m.l.RaiseError("pattern too complex")
+		raisef(m.l, "pattern too complex")
 	}
 	end := m.matchHere(s, p)
 	m.depth--
@@ -69,7 +69,7 @@ func (m *matcher) matchHere(s, p int) int {
 				case c == 'f':
 					p += 2
 					if p >= len(m.pattern) || m.pattern[p] != '[' {
-						m.l.RaiseError("missing '[' after '%%f' in pattern")
+						raisef(m.l, "missing '[' after '%%f' in pattern")
 					}
 					end := m.classEnd(p)
 					before, after := byte(0), byte(0)
@@ -153,7 +153,7 @@ func (m *matcher) least(s, p, end int) int {
 
 func (m *matcher) open(s, p, kind int) int {
 	if m.level >= maxCaptures {
-		m.l.RaiseError("too many captures")
+		raisef(m.l, "too many captures")
 	}
 	m.captures[m.level] = capture{s, kind}
 	m.level++
@@ -169,7 +169,7 @@ func (m *matcher) close(s, p int) int {
 	for ; i >= 0 && m.captures[i].length != captureOpen; i-- {
 	}
 	if i < 0 {
-		m.l.RaiseError("invalid pattern capture")
+		raisef(m.l, "invalid pattern capture")
 	}
 	m.captures[i].length = s - m.captures[i].start
 	r := m.match(s, p)
@@ -182,7 +182,7 @@ func (m *matcher) close(s, p int) int {
 // balance matches %bxy, whose x is at p.
 func (m *matcher) balance(s, p int) int {
 	if p+1 >= len(m.pattern) {
-		m.l.RaiseError("unbalanced pattern")
+		raisef(m.l, "unbalanced pattern")
 	}
 	if s >= len(m.text) || m.text[s] != m.pattern[p] {
 		return -1
@@ -207,7 +207,7 @@ func (m *matcher) balance(s, p int) int {
 func (m *matcher) back(s int, digit byte) int {
 	i := int(digit) - '1'
 	if i < 0 || i >= m.level || m.captures[i].length == captureOpen {
-		m.l.RaiseError("invalid capture index")
+		raisef(m.l, "invalid capture index")
 	}
 	c := m.captures[i]
 	n := max(c.length, 0)
@@ -224,7 +224,7 @@ func (m *matcher) classEnd(p int) int {
 	switch c {
 	case '%':
 		if p >= len(m.pattern) {
-			m.l.RaiseError("malformed pattern (ends with '%%')")
+			raisef(m.l, "malformed pattern (ends with '%%')")
 		}
 		return p + 1
 	case '[':
@@ -233,7 +233,7 @@ func (m *matcher) classEnd(p int) int {
 		}
 		for first := true; ; first = false {
 			if p >= len(m.pattern) {
-				m.l.RaiseError("malformed pattern (missing ']')")
+				raisef(m.l, "malformed pattern (missing ']')")
 			}
 			c := m.pattern[p]
 			if c == ']' && !first {
@@ -242,7 +242,7 @@ func (m *matcher) classEnd(p int) int {
 			p++
 			if c == '%' {
 				if p >= len(m.pattern) {
-					m.l.RaiseError("malformed pattern (missing ']')")
+					raisef(m.l, "malformed pattern (missing ']')")
 				}
 				p++
 			}
@@ -335,7 +335,7 @@ func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 func (m *matcher) captured(i, start, end int) lua.LValue {
 	if i >= m.level {
 		if i != 0 {
-			m.l.RaiseError("invalid capture index")
+			raisef(m.l, "invalid capture index")
 		}
 		return lua.LString(m.text[start:end])
 	}
@@ -344,7 +344,7 @@ func (m *matcher) captured(i, start, end int) lua.LValue {
 	case capturePosition:
 		return lua.LNumber(c.start + 1)
 	case captureOpen:
-		m.l.RaiseError("unfinished capture")
+		raisef(m.l, "unfinished capture")
 	}
 	return lua.LString(m.text[c.start : c.start+c.length])
 }

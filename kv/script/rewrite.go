@@ -49,7 +49,7 @@ func compile(source, name string) (proto *lua.FunctionProto, err error) {
 	}()
 	chunk, err := parse.Parse(strings.NewReader(source), name)
 	if err != nil {
-		return nil, syntaxError(err, name)
+		return nil, syntaxError(err, name, strings.Count(source, "\n")+1)
 	}
 	rw := rewriter{locals: map[string]int{}, name: name}
 	chunk = rw.block(chunk)
@@ -67,18 +67,21 @@ func compile(source, name string) (proto *lua.FunctionProto, err error) {
 	return proto, nil
 }
 
-// syntaxError says it in Lua's words.
-func syntaxError(err error, name string) error {
+// syntaxError says it in Lua's words. last is the number of the last line.
+func syntaxError(err error, name string, last int) error {
 	var pe *parse.Error
 	if !errors.As(err, &pe) {
 		return fmt.Errorf("%s:1: %w", name, err)
 	}
 	message := strings.TrimSpace(pe.Message)
-	if message == "syntax error" || message == "" {
-		message = "syntax error"
+	switch message {
+	case "syntax error", "":
+		message = "unexpected symbol"
+	case "unterminated string":
+		message = "unfinished string"
 	}
 	if pe.Pos.Line == parse.EOF {
-		return fmt.Errorf("%s: %s near '<eof>'", name, message)
+		return fmt.Errorf("%s:%d: %s near '<eof>'", name, last, message)
 	}
 	return fmt.Errorf("%s:%d: %s near '%s'", name, pe.Pos.Line, message, pe.Token)
 }
@@ -105,6 +108,12 @@ func (w *rewriter) leave(mark int) {
 		w.locals[n]--
 	}
 	w.scope = w.scope[:mark]
+}
+
+func (w *rewriter) fail(at ast.PositionHolder, what string) {
+	if w.err == nil {
+		w.err = fmt.Errorf("%s:%d: %s", w.name, at.Line(), what)
+	}
 }
 
 // enter counts a level of nesting. It reports whether to go on.
@@ -183,6 +192,10 @@ func (w *rewriter) statement(s ast.Stmt) ast.Stmt {
 		return w.define(s)
 	case *ast.ReturnStmt:
 		w.exprs(s.Exprs)
+	case *ast.GotoStmt: // the library has them, Lua 5.1 doesn't
+		w.fail(s, "'=' expected near '"+s.Label+"'")
+	case *ast.LabelStmt:
+		w.fail(s, "unexpected symbol near ':'")
 	}
 	return s
 }

@@ -105,7 +105,7 @@ func (st *state) stringMetatable(methods *lua.LTable) {
 				if ok {
 					bad = l.Get(2)
 				}
-				l.RaiseError("attempt to perform arithmetic on a %s value", bad.Type().String())
+				raisef(l, "attempt to perform arithmetic on a %s value", bad.Type().String())
 			}
 			l.Push(lua.LNumber(op(a, b)))
 			return 1
@@ -118,9 +118,9 @@ func (st *state) stringMetatable(methods *lua.LTable) {
 func (st *state) missingGlobal(l *lua.LState) int {
 	name, ok := toText(l.Get(2))
 	if l.GetTop() != 2 || !ok {
-		l.RaiseError("Second argument to luaProtectedTableError must be a string or number")
+		raisef(l, "Second argument to luaProtectedTableError must be a string or number")
 	}
-	l.RaiseError("Script attempted to access nonexistent global variable '%s'", name)
+	raisef(l, "Script attempted to access nonexistent global variable '%s'", name)
 	return 0
 }
 
@@ -140,7 +140,7 @@ func (st *state) hiddenLibrary() library {
 
 // setGlobal is an assignment to a global.
 func (st *state) setGlobal(l *lua.LState) int {
-	l.RaiseError(errReadonly)
+	raisef(l, errReadonly)
 	return 0
 }
 
@@ -150,7 +150,7 @@ func (st *state) set(l *lua.LState) int {
 	t, ok := object.(*lua.LTable)
 	if !ok {
 		if l.GetMetaField(object, "__newindex") == lua.LNil {
-			l.RaiseError("attempt to index a %s value", object.Type().String())
+			raisef(l, "attempt to index a %s value", object.Type().String())
 		}
 		l.SetTable(object, key, value)
 		return 0
@@ -159,7 +159,7 @@ func (st *state) set(l *lua.LState) int {
 	case lua.LNil:
 		st.rawSet(l, t, key, value)
 	case lua.LValue(st.hidden), lua.LValue(st.strict):
-		l.RaiseError(errReadonly)
+		raisef(l, errReadonly)
 	default:
 		st.setThrough(l, t, key, value)
 	}
@@ -183,7 +183,7 @@ func (st *state) setThrough(l *lua.LState, t *lua.LTable, key, value lua.LValue)
 		case *lua.LTable:
 			t = h
 			if st.protected(t) {
-				l.RaiseError(errReadonly)
+				raisef(l, errReadonly)
 			}
 		case *lua.LFunction:
 			l.Push(h)
@@ -208,13 +208,13 @@ func (st *state) rawSet(l *lua.LState, t *lua.LTable, key, value lua.LValue) {
 		return
 	case lua.LNumber:
 		if k != k {
-			l.RaiseError("table index is NaN")
+			raisef(l, "table index is NaN")
 		}
 		if k >= 1 && k < arrayLimit {
 			st.countGap(l, t, int(k))
 		}
 	case *lua.LNilType:
-		l.RaiseError("table index is nil")
+		raisef(l, "table index is nil")
 	}
 	t.RawSet(key, value)
 }
@@ -231,13 +231,13 @@ func (st *state) tableKey(l *lua.LState) int {
 	switch k := l.Get(1).(type) {
 	case lua.LNumber:
 		if k != k {
-			l.RaiseError("table index is NaN")
+			raisef(l, "table index is NaN")
 		}
 		if k > 64 && k < arrayLimit {
 			st.budget.reserve(l, 16*int(k))
 		}
 	case *lua.LNilType:
-		l.RaiseError("table index is nil")
+		raisef(l, "table index is nil")
 	}
 	l.SetTop(1)
 	return 1
@@ -265,7 +265,7 @@ func (st *state) length(l *lua.LState) int {
 			l.Call(1, 1)
 			return 1
 		}
-		l.RaiseError("attempt to get length of a %s value", v.Type().String())
+		raisef(l, "attempt to get length of a %s value", v.Type().String())
 	}
 	return 1
 }
@@ -348,7 +348,7 @@ func (st *state) concatMeta(l *lua.LState, n int) int {
 			if !ok {
 				bad = left
 			}
-			l.RaiseError("attempt to concatenate a %s value", bad.Type().String())
+			raisef(l, "attempt to concatenate a %s value", bad.Type().String())
 		}
 		l.Push(h)
 		l.Push(left)

@@ -1,6 +1,9 @@
 package script
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	lua "github.com/yuin/gopher-lua"
@@ -110,6 +113,7 @@ func (st *state) call(fn *lua.LFunction, args ...lua.LValue) (result lua.LValue,
 // enter is the body of guard: within it, errors are seen where they are raised.
 func (st *state) enter(l *lua.LState) int {
 	l.Panic = st.onPanic
+	defer st.overflowed(l)
 	l.Push(st.target)
 	for _, a := range st.args[:st.nargs] {
 		l.Push(a)
@@ -118,10 +122,71 @@ func (st *state) enter(l *lua.LState) int {
 	return 1
 }
 
+// overflowed turns what the interpreter panics with, where it doesn't raise an
+// error, into one: the end of its stack.
+func (st *state) overflowed(l *lua.LState) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if err, ok := r.(*lua.ApiError); ok {
+		panic(err)
+	}
+	st.errSource, st.errLine = position(l)
+	text := inLuaWords(fmt.Sprint(r))
+	if st.errLine > 0 {
+		text = fmt.Sprintf("%s:%d: %s", st.errSource, st.errLine, text)
+	}
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(text)})
+}
+
 // panicked is called where an error is raised that no pcall is going to catch.
 func (st *state) panicked(l *lua.LState) {
 	st.errSource, st.errLine = position(l)
-	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: l.Get(-1)})
+	v := l.Get(-1)
+	if s, ok := v.(lua.LString); ok && strings.HasSuffix(string(s), errNotFunction) {
+		if name := st.calledName(l); name != "" {
+			v = lua.LString(strings.TrimSuffix(string(s), errNotFunction) + "attempt to call " + name)
+		}
+	}
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: v})
+}
+
+// errNotFunction is what the interpreter says of a call of something else.
+const errNotFunction = "attempt to call a non-function object"
+
+// calledName describes what was called and is no function, as Lua does; empty if
+// the line that runs has several calls that it may have been.
+func (st *state) calledName(l *lua.LState) string {
+	at, ok := l.GetStack(0)
+	if !ok {
+		return ""
+	}
+	v, err := l.GetInfo("Slf", at, lua.LNil)
+	fn, ok := v.(*lua.LFunction)
+	if err != nil || !ok || fn.Proto == nil {
+		return ""
+	}
+	found := ""
+	for _, c := range fn.Proto.DbgCalls {
+		if c.Pc >= len(fn.Proto.DbgSourcePositions) || fn.Proto.DbgSourcePositions[c.Pc] != at.CurrentLine || strings.HasPrefix(c.Name, "\x00") {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		kind := "field"
+		switch {
+		case slices.Contains(fn.Proto.DbgUpvalues, c.Name):
+			kind = "upvalue"
+		case slices.ContainsFunc(fn.Proto.DbgLocals, func(x *lua.DbgLocalInfo) bool { return x.Name == c.Name }):
+			kind = "local"
+		case fn.Env.RawGetString(c.Name) != lua.LNil:
+			continue
+		}
+		found = kind + " '" + c.Name + "' (a nil value)"
+	}
+	return found
 }
 
 // position is the line that is being run, of the innermost function in Lua.
@@ -171,6 +236,6 @@ const errReadonly = "Attempt to modify a readonly table"
 // writable ends the run if a table is read-only.
 func (st *state) writable(l *lua.LState, t *lua.LTable) {
 	if st.protected(t) {
-		l.RaiseError(errReadonly)
+		l.Error(lua.LString(errReadonly), 0)
 	}
 }

@@ -9,7 +9,7 @@ import (
 func (st *state) stringLibrary() library {
 	return library{
 		"byte": stringByte, "char": stringChar, "dump": stringDump, "find": st.stringFind, "format": st.stringFormat,
-		"gfind": stringGfind, "gmatch": st.stringGmatch, "gsub": st.stringGsub, "len": stringLen, "lower": st.stringLower,
+		"gfind": st.stringGmatch, "gmatch": st.stringGmatch, "gsub": st.stringGsub, "len": stringLen, "lower": st.stringLower,
 		"match": st.stringMatch, "rep": st.stringRep, "reverse": st.stringReverse, "sub": stringSub, "upper": st.stringUpper,
 	}
 }
@@ -37,7 +37,7 @@ func stringByte(l *lua.LState) int {
 	i := optInt(l, 2, "byte", 1)
 	from, to := span(i, optInt(l, 3, "byte", i), len(s))
 	if to-from > maxUnpack {
-		l.RaiseError("string slice too long")
+		raisef(l, "string slice too long")
 	}
 	for _, c := range []byte(s[from:to]) {
 		l.Push(lua.LNumber(c))
@@ -60,12 +60,7 @@ func stringChar(l *lua.LState) int {
 
 func stringDump(l *lua.LState) int {
 	argFunction(l, 1, "dump")
-	l.RaiseError("unable to dump given function")
-	return 0
-}
-
-func stringGfind(l *lua.LState) int {
-	l.RaiseError("'string.gfind' was renamed to 'string.gmatch'")
+	raisef(l, "unable to dump given function")
 	return 0
 }
 
@@ -121,7 +116,7 @@ func (st *state) stringRep(l *lua.LState) int {
 		return 1
 	}
 	if int64(n) > st.budget.maxMemory/int64(len(s)) {
-		l.RaiseError(errMemory)
+		raisef(l, errMemory)
 	}
 	st.budget.reserve(l, n*len(s))
 	l.Push(lua.LString(strings.Repeat(s, n)))
@@ -228,7 +223,7 @@ func (st *state) stringGsub(l *lua.LState) int {
 			size := len(b)
 			b = st.replacement(l, m, b, by, at, end)
 			if int64(len(b)) > st.budget.maxMemory/2 {
-				l.RaiseError(errMemory)
+				raisef(l, errMemory)
 			}
 			st.budget.bytes += 2 * (len(b) - size)
 			st.budget.spend(l, len(b)-size)
@@ -275,7 +270,7 @@ func (st *state) replacement(l *lua.LState, m *matcher, b []byte, by lua.LValue,
 				b = appendText(b, m.captured(int(by[i]-'1'), start, end))
 			}
 			if int64(len(b)) > st.budget.maxMemory/2 {
-				l.RaiseError(errMemory)
+				raisef(l, errMemory)
 			}
 		}
 		return b
@@ -296,6 +291,6 @@ func (st *state) replacement(l *lua.LState, m *matcher, b []byte, by lua.LValue,
 	if lua.LVIsFalse(v) {
 		return append(b, m.text[start:end]...)
 	}
-	l.RaiseError("invalid replacement value (a %s)", v.Type().String())
+	raisef(l, "invalid replacement value (a %s)", v.Type().String())
 	return b
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 
@@ -22,10 +23,11 @@ type layout struct {
 	format string
 	big    bool
 	align  int
+	fn     string
 }
 
 func newLayout(l *lua.LState, fn string) *layout {
-	return &layout{l: l, format: argString(l, 1, fn), align: 1}
+	return &layout{l: l, format: argString(l, 1, fn), align: 1, fn: fn}
 }
 
 // number reads the digits that follow, if there are any.
@@ -34,7 +36,7 @@ func (y *layout) number(def int) int {
 	for digits < len(y.format) && y.format[digits] >= '0' && y.format[digits] <= '9' {
 		n = 10*n + int(y.format[digits]-'0')
 		if digits++; n > math.MaxInt32 {
-			y.l.RaiseError("integral size overflow")
+			raisef(y.l, "integral size overflow")
 		}
 	}
 	if digits == 0 {
@@ -65,7 +67,7 @@ func (y *layout) next() (option byte, size int, ok bool) {
 		case 'i', 'I':
 			size = y.number(4)
 			if size > maxStructInt {
-				y.l.RaiseError("integral size %d is larger than limit of %d", size, maxStructInt)
+				raisef(y.l, "integral size %d is larger than limit of %d", size, maxStructInt)
 			}
 			return option, size, true
 		case ' ':
@@ -76,10 +78,10 @@ func (y *layout) next() (option byte, size int, ok bool) {
 		case '!':
 			y.align = y.number(8)
 			if y.align == 0 || y.align&(y.align-1) != 0 {
-				y.l.RaiseError("alignment %d is not a power of 2", y.align)
+				raisef(y.l, "alignment %d is not a power of 2", y.align)
 			}
 		default:
-			y.l.RaiseError("invalid format option '%c'", option)
+			argError(y.l, 1, y.fn, fmt.Sprintf("invalid format option '%c'", option))
 		}
 	}
 	return 0, 0, false
@@ -96,6 +98,7 @@ func (y *layout) gap(at int, option byte, size int) int {
 
 func (st *state) structPack(l *lua.LState) int {
 	y := newLayout(l, "pack")
+	l.Push(lua.LNil) // what is missing is nil to Redis's library
 	var b []byte
 	arg := 1
 	for {
@@ -117,7 +120,7 @@ func (st *state) structPack(l *lua.LState) int {
 				size = len(s)
 			}
 			if len(s) < size {
-				argError(l, arg, "pack", "string too short")
+				argError(l, arg+1, "pack", "string too short")
 			}
 			st.budget.reserve(l, size)
 			b = append(b, s[:size]...)
@@ -133,7 +136,7 @@ func (st *state) structPack(l *lua.LState) int {
 			b = y.appendInt(b, argNumber(l, arg, "pack"), size)
 		}
 		if int64(len(b)) > st.budget.maxMemory/2 {
-			l.RaiseError(errMemory)
+			raisef(l, errMemory)
 		}
 		st.budget.spend(l, workPerStep+len(b)-before)
 	}
@@ -208,7 +211,7 @@ func (st *state) structUnpack(l *lua.LState) int {
 			argError(l, 2, "unpack", "data string too short")
 		}
 		if n > maxUnpack {
-			l.RaiseError("too many results to unpack")
+			raisef(l, "too many results to unpack")
 		}
 		st.budget.spend(l, workPerStep)
 		item := data[at : at+size]
@@ -228,7 +231,7 @@ func (st *state) structUnpack(l *lua.LState) int {
 			if size == 0 {
 				f, isNumber := toNumber(l.Get(-1))
 				if n == 0 || !isNumber {
-					l.RaiseError("format 'c0' needs a previous size")
+					raisef(l, "format 'c0' needs a previous size")
 				}
 				l.Pop(1)
 				n--
@@ -241,7 +244,7 @@ func (st *state) structUnpack(l *lua.LState) int {
 		case 's':
 			size = strings.IndexByte(data[at:], 0)
 			if size < 0 {
-				l.RaiseError("unfinished string in data")
+				raisef(l, "unfinished string in data")
 			}
 			l.Push(lua.LString(data[at : at+size]))
 			size++
@@ -264,11 +267,11 @@ func structSize(l *lua.LState) int {
 		at += y.gap(at, option, size)
 		switch {
 		case option == 's':
-			argError(l, 1, "size", "variable-size format in 'size'")
+			argError(l, 1, "size", "option 's' has no fixed size")
 		case option == 'c' && size == 0:
-			argError(l, 1, "size", "variable-length format in 'size'")
+			argError(l, 1, "size", "option 'c0' has no fixed size")
 		case size > math.MaxInt32-at:
-			l.RaiseError("integral size overflow")
+			raisef(l, "integral size overflow")
 		}
 		at += size
 	}

@@ -24,14 +24,14 @@ func (st *state) tableConcat(l *lua.LState) int {
 		switch v.(type) {
 		case lua.LString, lua.LNumber:
 		default:
-			l.RaiseError("invalid value (%s) at index %d in table for 'concat'", v.Type().String(), i)
+			raisef(l, "invalid value (%s) at index %d in table for 'concat'", v.Type().String(), i)
 		}
 		size := len(b)
 		if i > from {
 			b = append(b, sep...)
 		}
 		if b = appendText(b, v); int64(len(b)) > st.budget.maxMemory/2 {
-			l.RaiseError(errMemory)
+			raisef(l, errMemory)
 		}
 		st.budget.bytes += 2 * (len(b) - size)
 		st.budget.spend(l, workPerStep+len(b)-size)
@@ -79,7 +79,7 @@ func tableGetN(l *lua.LState) int {
 
 func tableSetN(l *lua.LState) int {
 	argTable(l, 1, "setn")
-	l.RaiseError("'setn' is obsolete")
+	raisef(l, "'setn' is obsolete")
 	return 0
 }
 
@@ -113,7 +113,7 @@ func (st *state) tableInsert(l *lua.LState) int {
 		}
 		st.rawSet(l, t, lua.LNumber(at), l.Get(3))
 	default:
-		l.RaiseError("wrong number of arguments to 'insert'")
+		raisef(l, "wrong number of arguments to 'insert'")
 	}
 	return 0
 }
@@ -188,5 +188,17 @@ func (s *sorter) Less(i, j int) bool {
 			return x < y
 		}
 	}
-	return s.l.LessThan(a, b)
+	if h, ok := s.l.GetMetaField(a, "__lt").(*lua.LFunction); ok && s.l.GetMetaField(b, "__lt") == lua.LValue(h) {
+		s.st.callBack(s.l, h, 1, a, b)
+		v := s.l.Get(-1)
+		s.l.Pop(1)
+		return lua.LVAsBool(v)
+	}
+	left, right := a.Type().String(), b.Type().String()
+	text := "attempt to compare " + left + " with " + right
+	if left == right {
+		text = "attempt to compare two " + left + " values"
+	}
+	s.l.Error(lua.LString(text), 0)
+	return false
 }
