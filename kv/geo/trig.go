@@ -49,6 +49,9 @@ const maxTurns = 1 << 20
 // reduce takes whole quarter turns off an angle: what is left is between -pi/4
 // and pi/4.
 func reduce(x float64) (quarter int, rest double) {
+	if math.Abs(x) < halfPi/2 {
+		return 0, double{hi: x}
+	}
 	k := math.RoundToEven(x / halfPi)
 	p := twoProduct(k, halfPi)
 	s := twoSum(x, -p.hi)
@@ -147,8 +150,9 @@ func asin(x float64) float64 {
 	return double{halfPi, halfPiLo}.plus(double{-2 * y.hi, -2 * y.lo}).hi
 }
 
-// improve is one step of Newton's method towards the arc sine of x.
+// improve is one step of Newton's method towards the arc sine of x. The slope is
+// the cosine.
 func improve(y float64, x double) double {
 	s := preciseSin(y)
-	return quickSum(y, ((x.hi-s.hi)+(x.lo-s.lo))/math.Cos(y))
+	return quickSum(y, ((x.hi-s.hi)+(x.lo-s.lo))/math.Sqrt((1-x.hi)*(1+x.hi)))
 }
