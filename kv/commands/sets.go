@@ -111,6 +111,7 @@ func (h *handlers) smove(c *command.Ctx) {
 		c.Error(command.ErrWrongType)
 		return
 	}
+	from, _ = db.Set(c.Arg(1), kv.Quiet) // an expired destination was removed: it may have moved
 	same := string(c.Arg(1)) == string(c.Arg(2))
 	if same || !from.Has(member) {
 		c.Int(integer(same && from.Has(member)))

@@ -59,16 +59,22 @@ func (h *handlers) popMembers(c *command.Ctx, k *kv.SetKey, n int64) {
 		return
 	}
 	c.Set(int(n))
-	effect := append(make([][]byte, 0, n+2), []byte("SREM"), c.Arg(1))
-	for range n {
-		k.Take(func(v packed.Value) {
-			bulkValue(c, v)
-			effect = append(effect, v.Append(nil))
-		})
+	for left := n; left > 0; left -= popBatch {
+		batch := min(left, popBatch)
+		effect := texts{all: append(make([][]byte, 0, batch+2), []byte("SREM"), c.Arg(1))}
+		for range batch {
+			k.Take(func(v packed.Value) {
+				bulkValue(c, v)
+				effect.add(v)
+			})
+		}
+		c.Rewrite(effect.all...)
 	}
-	c.Rewrite(effect...)
 	h.membersPopped(c, k.Commit())
 }
+
+// popBatch is how many members one call removes where SPOP is kept.
+const popBatch = 1024
 
 func (h *handlers) membersPopped(c *command.Ctx, gone bool) {
 	h.notify(c, command.NotifySet, "spop", c.Arg(1))
