@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"conclave/kv/durable"
 	"conclave/kv/migrate"
 	"conclave/kv/script"
+	"conclave/resp/acl"
 	"conclave/resp/command"
 	"conclave/resp/commands"
 	"conclave/resp/server"
@@ -40,6 +40,7 @@ type rooms struct {
 
 	settings atomic.Pointer[durable.Settings]
 	limits   atomic.Pointer[server.Limits]
+	users    atomic.Pointer[acl.Users]
 	stop     context.CancelFunc
 }
 
@@ -164,7 +165,7 @@ func (r *rooms) untilAsked(ctx context.Context, asked <-chan struct{}, failed <-
 // newServer makes the RESP server and its command table.
 func (r *rooms) newServer() error {
 	cfg := server.Config{
-		Keyspace: r.store, Limits: r.limits.Load, Auth: (*passwords)(r), AllowProtected: r.allowProtected,
+		Keyspace: r.store, Limits: r.limits.Load, Auth: (*access)(r), AllowProtected: r.allowProtected,
 		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, MakeRoom: r.store.MakeRoom, Feed: r.disk.Feed(),
 	}
 	if r.node != nil {
@@ -183,6 +184,7 @@ func (r *rooms) newServer() error {
 	deps := commands.Deps{
 		Server: r.server, Directives: r.cfg, Log: r.log, Version: version.Version,
 		ConfigFile: r.cfg.File(), Executable: exe, Cluster: c.ClusterEnabled, Databases: c.Databases,
+		Users: r.users.Load, ACL: r.aclFiles(),
 		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: kvcommands.Debug{Store: r.store},
 		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}, {Name: "persistence", Write: r.disk.AppendInfo}},
 		Shutdown: r.prepareShutdown, Reload: func(o commands.ReloadOptions) error { return r.disk.Reload(o.NoSave, o.NoFlush) }, LoadAOF: r.disk.ReloadAOF,
@@ -204,6 +206,9 @@ func (r *rooms) newServer() error {
 	table, err := command.Build(families...)
 	if err != nil {
 		return fmt.Errorf("command table: %w", err)
+	}
+	if err := r.newUsers(table); err != nil {
+		return err
 	}
 	r.server.Use(table)
 	r.disk.Use(table)
@@ -332,19 +337,6 @@ func (r *rooms) allowProtected(local bool) bool {
 		return local
 	}
 	return false
-}
-
-// passwords is requirepass: one user, one password.
-type passwords rooms
-
-func (p *passwords) PasswordNeeded() bool { return p.cfg.Current().RequirePass != "" }
-
-func (p *passwords) Authenticate(user string, password []byte) bool {
-	want := p.cfg.Current().RequirePass
-	if user != "default" {
-		return false
-	}
-	return want == "" || subtle.ConstantTimeCompare(password, []byte(want)) == 1
 }
 
 func (r *rooms) dataset() commands.Dataset {

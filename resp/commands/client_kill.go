@@ -3,6 +3,7 @@ package commands
 import (
 	"strconv"
 
+	"conclave/resp/acl"
 	"conclave/resp/command"
 	"conclave/resp/server"
 )
@@ -69,8 +70,7 @@ func (r *room) parseKill(c *command.Ctx, f *killFilter) string {
 		case c.Is(i, "laddr"):
 			f.laddr = string(v)
 		case c.Is(i, "user"):
-			// There are no users but this one yet.
-			if string(v) != "default" {
+			if string(v) != acl.DefaultName && (r.Users == nil || r.Users().Get(string(v)) == nil) {
 				return "ERR No such user '" + clip(v) + "'"
 			}
 			f.user = string(v)

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"conclave/resp/command"
+	"conclave/resp/server"
 )
 
 // onConnection are the flags of commands that every connection may use at any
@@ -98,11 +99,21 @@ func (r *room) auth(c *command.Ctx) {
 		s.Redact(i)
 	}
 	if !s.Authenticate(user, password) {
-		r.Server.Stats().AddAuthFailure()
+		r.wrongPassword(c, user)
 		c.Error(errWrongPass)
 		return
 	}
 	c.OK()
+}
+
+// wrongPassword notes a failed authentication.
+func (r *room) wrongPassword(c *command.Ctx, user string) {
+	context := "toplevel"
+	if c.InExec {
+		context = "multi"
+	}
+	r.Server.NoteRefusal(server.Refusal{Denial: command.Denial{Reason: command.DeniedAuth, Object: c.Spec.Name},
+		Session: session(c), Context: context, User: user})
 }
 
 func (r *room) hello(c *command.Ctx) {
@@ -142,7 +153,7 @@ func (r *room) hello(c *command.Ctx) {
 		}
 	}
 	if user != nil && !s.Authenticate(string(user), password) {
-		r.Server.Stats().AddAuthFailure()
+		r.wrongPassword(c, string(user))
 		c.Error(errWrongPass)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"conclave/resp/acl"
 	"conclave/resp/command"
 	"conclave/resp/server"
 )
@@ -56,6 +57,10 @@ type Deps struct {
 	// Sections are INFO's sections of other rooms. One that has the name of a
 	// section of this package takes its place; others follow "cluster".
 	Sections []command.InfoSection
+	// Users returns the users; nil: there is no ACL. It isn't called before the
+	// server serves.
+	Users func() *acl.Users
+	ACL   ACLFiles
 	// Store serves DEBUG and MEMORY USAGE.
 	Store StoreDebug
 }
@@ -164,6 +169,7 @@ func Specs(d Deps) [][]command.Spec {
 	b.startup = b.memory().used
 	return [][]command.Spec{
 		b.connectionSpecs(),
+		b.aclSpecs(),
 		b.clientSpecs(),
 		b.pubsubSpecs(),
 		b.configSpecs(),

@@ -83,6 +83,10 @@ func (r *room) infoStats(b []byte) []byte {
 	f.num("client_output_buffer_limit_disconnections", st.OutputLimitDisconnections())
 	f.num("unconfirmed_disconnections", st.Unconfirmed())
 	f.num("acl_access_denied_auth", st.AuthFailures())
+	denied, keys, channels := st.Denials()
+	f.num("acl_access_denied_cmd", denied)
+	f.num("acl_access_denied_key", keys)
+	f.num("acl_access_denied_channel", channels)
 	return f.b
 }
 

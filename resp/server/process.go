@@ -246,7 +246,14 @@ func (s *Session) refusal(spec *command.Spec, args [][]byte) string {
 		return wrongArity(spec)
 	}
 	if spec.Flags&(command.Protected|command.NoMulti) != 0 || !s.authed.Load() || s.pushable || s.srv.scripts.n.Load() != 0 {
-		return s.forbidden(spec)
+		if text := s.forbidden(spec); text != "" {
+			return text
+		}
+	}
+	if s.perms != nil && !s.perms.Unrestricted() {
+		if why := s.denied(spec, args, s.refusalContext()); why != "" {
+			return "NOPERM " + why
+		}
 	}
 	return ""
 }

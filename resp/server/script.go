@@ -163,6 +163,9 @@ func (s *Session) scriptRefusal(x *command.Script, spec *command.Spec, args [][]
 	case x.ReadOnly && spec.Flags&(command.Write|command.MayReplicate) != 0:
 		return errScriptReadOnly
 	}
+	if why := s.denied(spec, args, "lua"); why != "" {
+		return "NOPERM ACL failure in script: " + why
+	}
 	if s.srv.cfg.Gate != nil && !x.Wrote {
 		flags := spec.Flags
 		if x.AllowOOM {

@@ -93,6 +93,7 @@ type Server struct {
 	stats    Stats
 	shutdown sync.Once
 	failures logGate
+	refused  func(Refusal)
 
 	mu       sync.Mutex
 	sessions map[uint64]*Session

@@ -47,6 +47,7 @@ type Session struct {
 	limits   *Limits // read once per batch
 
 	effects effects
+	perms   command.Permissions // of the user; nil: everything
 	tx      transaction
 	watch   command.Watch
 	seen    [16]byte // the last command's name as it was sent,
@@ -136,6 +137,7 @@ func (s *Server) NewSession(p Peer, out io.WriteCloser) *Session {
 	x.queued.Store(-1)
 	x.proto.Store(2)
 	x.authed.Store(!s.PasswordNeeded())
+	x.perms = s.permissions(defaultUser)
 	s.mu.Lock()
 	s.sessions[x.id] = x
 	s.mu.Unlock()
@@ -297,10 +299,7 @@ func (s *Session) Authenticated() bool { return s.authed.Load() }
 // user's.
 func (s *Session) Authenticate(user string, password []byte) bool {
 	a := s.srv.cfg.Auth
-	ok := a != nil && a.Authenticate(user, password)
-	if a == nil || !a.PasswordNeeded() {
-		ok = ok || user == defaultUser // without a password any will do
-	}
+	ok := a != nil && a.Authenticate(user, password) || a == nil && user == defaultUser
 	if ok {
 		s.SetUser(user)
 	}
@@ -312,6 +311,7 @@ func (s *Session) SetUser(user string) {
 	s.mu.Lock()
 	s.user = user
 	s.mu.Unlock()
+	s.perms = s.srv.permissions(user)
 	s.authed.Store(true)
 }
 
@@ -451,5 +451,6 @@ func (s *Session) ResetState() {
 	s.mu.Lock()
 	s.user = defaultUser
 	s.mu.Unlock()
+	s.perms = s.srv.permissions(defaultUser)
 	s.authed.Store(!s.srv.PasswordNeeded())
 }

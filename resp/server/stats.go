@@ -17,6 +17,8 @@ type Stats struct {
 	bytesIn, bytesOut                   atomic.Int64
 	queryLimit, outputLimit             atomic.Int64
 	authFailures, unconfirmed           atomic.Int64
+	deniedCommands, deniedKeys          atomic.Int64
+	deniedChannels                      atomic.Int64
 	errors                              atomic.Int64
 	errorKinds                          sync.Map // code -> *atomic.Int64
 	errorKindCount                      atomic.Int32
@@ -42,7 +44,7 @@ func (t *Stats) use(table *command.Table) {
 // Reset sets every counter to zero.
 func (t *Stats) Reset() {
 	for _, c := range []*atomic.Int64{&t.commands, &t.connections, &t.refusedConns, &t.bytesIn, &t.bytesOut,
-		&t.queryLimit, &t.outputLimit, &t.authFailures, &t.unconfirmed, &t.errors} {
+		&t.queryLimit, &t.outputLimit, &t.authFailures, &t.unconfirmed, &t.deniedCommands, &t.deniedKeys, &t.deniedChannels, &t.errors} {
 		c.Store(0)
 	}
 	t.errorKinds.Clear()
@@ -86,11 +88,14 @@ func (t *Stats) Unconfirmed() int64 { return t.unconfirmed.Load() }
 // Errors is the number of error replies.
 func (t *Stats) Errors() int64 { return t.errors.Load() }
 
-// AddAuthFailure counts a wrong password.
-func (t *Stats) AddAuthFailure() { t.authFailures.Add(1) }
-
 // AuthFailures is the number of wrong passwords.
 func (t *Stats) AuthFailures() int64 { return t.authFailures.Load() }
+
+// Denials are the calls that users weren't allowed: for the command, a key or a
+// channel.
+func (t *Stats) Denials() (commands, keys, channels int64) {
+	return t.deniedCommands.Load(), t.deniedKeys.Load(), t.deniedChannels.Load()
+}
 
 // ErrorStat is the number of error replies with one code.
 type ErrorStat struct {

@@ -259,6 +259,8 @@ func (s *Session) runQueue(queue []queued, locked uint64) {
 		switch {
 		case c.keyed && refused != "":
 			s.rejectPlain(c.spec, refused)
+		case s.denied(c.spec, c.args, "multi") != "":
+			s.rejectPlain(c.spec, errRulesChanged)
 		case n > 0 || c.spec.Flags&(command.Detached|command.WholeStore) == command.Detached:
 			s.closeUnit()
 			s.unlock(locked)
@@ -306,6 +308,9 @@ func (s *Session) reenter(rest []queued, locked uint64) (refused string) {
 	}
 	return v.Err
 }
+
+// errRulesChanged answers a command that was allowed when it was queued.
+const errRulesChanged = "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to execute the command or subcommand"
 
 // batchOf is the number of commands at the head of the queue that run as one;
 // 0 if the first is not of that kind.

@@ -42,6 +42,7 @@ type Config struct {
 
 	// Access.
 	RequirePass string
+	ACL         AccessControl
 	MasterAuth  string
 	MasterUser  string
 
@@ -160,6 +161,7 @@ func Default() *Config {
 		Databases:          16,
 		Dir:                ".",
 		Hz:                 10,
+		ACL:                AccessControl{AllChannels: "resetchannels", LogLen: 128},
 		EnableDebugCommand: "no", EnableProtectedConfigs: "no", EnableModuleCommand: "no",
 
 		MaxMemoryPolicy:    "noeviction",

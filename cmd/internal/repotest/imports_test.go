@@ -30,7 +30,8 @@ func rooms() []room {
 		{name: "resp", theirs: []string{"github.com/tidwall/redcon"}, why: "the wire knows no command"},
 		{name: "resp/command", ours: []string{"resp", "fsm/slot"}, why: "what a command is doesn't depend on the data or the cluster"},
 		{name: "resp/server", ours: []string{"resp", "resp/command"}, why: "the server meets data and cluster through resp/command's interfaces only"},
-		{name: "resp/commands", ours: []string{"resp", "resp/command", "resp/server"}, why: "commands about the session know neither data nor cluster"},
+		{name: "resp/acl", ours: []string{"resp/command"}, why: "what users may do depends on the command table alone"},
+		{name: "resp/commands", ours: []string{"resp", "resp/command", "resp/server", "resp/acl"}, why: "commands about the session know neither data nor cluster"},
 
 		{name: "kv/ds/...", ours: []string{"kv/ds/..."}, why: "data structures know no Redis"},
 		{name: "kv", ours: []string{"kv/ds/...", "fsm/slot", "resp/command"}, why: "the store is below the server and beside the cluster; resp/command is the contract it implements"},
