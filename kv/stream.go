@@ -15,6 +15,7 @@ type StreamKey struct {
 	at      place
 	key     []byte
 	o       *streamObject // nil if the key is absent
+	edited  bool
 	changed bool
 }
 
@@ -58,16 +59,22 @@ func (s *StreamKey) Create() {
 
 // edit is called before any change.
 func (s *StreamKey) edit() {
-	if !s.changed {
+	s.note()
+	s.changed = true
+}
+
+// note is called before a change of which nobody is told: when consumers were seen.
+func (s *StreamKey) note() {
+	if !s.edited {
 		s.at.edit()
-		s.changed = true
+		s.edited = true
 	}
 }
 
 // Commit ends a change: who watches the key is told.
 func (s *StreamKey) Commit() {
 	if s.changed {
-		s.changed = false
+		s.edited, s.changed = false, false
 		s.at.part.members.CountNodes()
 		s.d.changed(s.at.part, s.key)
 	}

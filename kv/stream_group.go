@@ -329,9 +329,10 @@ func (g StreamGroup) EachConsumer(visit func(StreamConsumer)) {
 }
 
 // Saw says that a consumer has tried to read at a Unix time in milliseconds, and
-// whether it got something.
+// whether it got something. That alone is no change of the key: who waits for one
+// would be woken, and seen, for ever.
 func (g StreamGroup) Saw(c StreamConsumer, ms int64, active bool) {
-	g.s.edit()
+	g.s.note()
 	b := c.p.streamConsumer(c.ref)
 	binary.LittleEndian.PutUint64(b[consumerSeen:], uint64(ms))
 	if active {

@@ -252,7 +252,11 @@ func TestGroupReadersWait(t *testing.T) {
 		t.Error("doesn't care whether the key is removed")
 	}
 	l.expect("XINFO CONSUMERS s g", `[["name" "c" "pending" (integer) 0 "idle" (integer) 0 "inactive" (integer) -1]]`)
+	before := l.store.Changes(command.AllPartitions)
 	r.expect("s", "")
+	if l.store.Changes(command.AllPartitions) != before {
+		t.Error("to look again is a change, which makes it look again")
+	}
 	l.do("XADD", "s", "1-1", "a", "1")
 	l.ctx.TakeEffects()
 	r.expect("s", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n")
