@@ -70,12 +70,14 @@ func (h *handlers) geosearch(c *command.Ctx, s geoSearch) {
 	if s.order == 0 && s.count > 0 && !s.any {
 		s.order = 1
 	}
+	n := len(all)
+	if s.count > 0 {
+		n = int(min(s.count, int64(n)))
+	}
 	if s.order != 0 {
-		slices.SortStableFunc(all, func(a, b found) int { return s.order * cmp.Compare(a.dist, b.dist) })
+		all = s.sorted(all, n)
 	}
-	if s.count > 0 && int64(len(all)) > s.count {
-		all = all[:s.count]
-	}
+	all = all[:n]
 	if s.store != nil {
 		h.storeFound(c, &s, all)
 		return
@@ -239,6 +241,7 @@ func (s *geoSearch) check(c *command.Ctx) (ok bool) {
 
 // find returns the members inside the shape: with ANY the first that are found.
 func (s *geoSearch) find() (all []found) {
+	var text textBuffer
 	enough := func() bool { return s.any && int64(len(all)) >= s.count }
 	for _, cell := range s.shape.Cells() {
 		if enough() {
@@ -249,12 +252,36 @@ func (s *geoSearch) find() (all []found) {
 		s.z.Range(from, to, false, func(m packed.Value, score float64) bool {
 			p := geo.FromScore(score)
 			if d, in := s.shape.Distance(p); in {
-				all = append(all, found{m.Append(nil), score, p, d})
+				all = append(all, found{text.add(m), score, p, d})
 			}
 			return !enough()
 		})
 	}
 	return all
+}
+
+// sorted returns the first n in order. Of those at the same distance the one that
+// was found first comes first.
+func (s *geoSearch) sorted(all []found, n int) []found {
+	type place struct {
+		dist float64
+		at   int
+	}
+	places := make([]place, len(all))
+	for i := range all {
+		places[i] = place{float64(s.order) * all[i].dist, i}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if c := cmp.Compare(a.dist, b.dist); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.at, b.at)
+	})
+	out := make([]found, n)
+	for i := range out {
+		out[i] = all[places[i].at]
+	}
+	return out
 }
 
 func (s *geoSearch) reply(c *command.Ctx, all []found) {

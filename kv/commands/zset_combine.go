@@ -304,7 +304,7 @@ func (k *combination) subtract(out *scoredMembers) {
 // scoredMembers is a result on its way to becoming a sorted set.
 type scoredMembers struct {
 	all  []scoredMember
-	text []byte
+	text textBuffer
 }
 
 type scoredMember struct {
@@ -312,18 +312,28 @@ type scoredMember struct {
 	score  float64
 }
 
-// textPart is how much memory is taken at once for the members of a result.
-const textPart = 16 << 10
-
 // add appends a member; it returns true.
 func (r *scoredMembers) add(m packed.Value, score float64) bool {
-	if cap(r.text)-len(r.text) < max(len(m.Bytes), 20) {
-		r.text = make([]byte, 0, max(textPart, len(m.Bytes)))
-	}
-	from := len(r.text)
-	r.text = m.Append(r.text)
-	r.all = append(r.all, scoredMember{r.text[from:len(r.text):len(r.text)], score})
+	r.all = append(r.all, scoredMember{r.text.add(m), score})
 	return true
+}
+
+// textBuffer keeps copies of elements, many in one piece of memory.
+type textBuffer []byte
+
+// A textBuffer's first piece and its largest ones.
+const (
+	firstText   = 256
+	largestText = 16 << 10
+)
+
+func (t *textBuffer) add(v packed.Value) []byte {
+	if cap(*t)-len(*t) < max(len(v.Bytes), 20) {
+		*t = make([]byte, 0, max(min(2*cap(*t), largestText), firstText, len(v.Bytes)))
+	}
+	from := len(*t)
+	*t = v.Append(*t)
+	return (*t)[from:len(*t):len(*t)]
 }
 
 func (r *scoredMembers) sort() {
