@@ -19,6 +19,7 @@ import (
 // one piece, the lines behind it are what each client gets then, until the next
 // command. "$b" in a command is the id of client b. After "!" stands what
 // redis-server 7.0 sends instead of the lines that follow, up to an empty one.
+// "a| BLPOP k 0" is a command that blocks; what ends that wait shows the reply.
 
 // talker is one client of a transcript.
 type talker struct {
@@ -27,6 +28,8 @@ type talker struct {
 	conn net.Conn
 	in   *bufio.Reader
 	id   string
+	// blocked: it was when last looked at.
+	blocked bool
 }
 
 func talkTo(t *testing.T, addr, name string) *talker {
@@ -59,6 +62,15 @@ func (c *talker) reply() string {
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
 	return s
+}
+
+// looksBlocked reports whether the server says that another client is blocked.
+func (c *talker) looksBlocked(other *talker) bool {
+	c.t.Helper()
+	c.send("CLIENT LIST ID " + other.id)
+	_, flags, _ := strings.Cut(c.reply(), " flags=")
+	flags, _, _ = strings.Cut(flags, " ")
+	return strings.Contains(flags, "b")
 }
 
 // rest is what comes before the reply to a command that is sent now.
@@ -129,7 +141,7 @@ func readTranscript(t *testing.T, name string) (steps []step) {
 		case line == "!":
 			other = true
 			steps[last].theirs = []string{}
-		case len(line) > 2 && line[1] == '>' && line[2] == ' ':
+		case len(line) > 2 && (line[1] == '>' || line[1] == '|') && line[2] == ' ':
 			steps, other = append(steps, step{line: line}), false
 		case other:
 			steps[last].theirs = append(steps[last].theirs, line)
@@ -147,6 +159,7 @@ func play(t *testing.T, addr string, steps []step) (heard [][]string) {
 	for _, name := range []string{"a", "b", "c"} {
 		clients[name] = talkTo(t, addr, name)
 	}
+	witness := talkTo(t, addr, "witness")
 	for _, s := range steps {
 		who := clients[s.line[:1]]
 		line := s.line[3:]
@@ -154,10 +167,19 @@ func play(t *testing.T, addr string, steps []step) (heard [][]string) {
 			line = strings.ReplaceAll(line, "$"+name, c.id)
 		}
 		who.send(strings.ReplaceAll(line, "; ", "\r\n"))
-		got := who.rest()
+		if who.blocked = s.line[1] == '|'; who.blocked {
+			eventually(t, s.line+" blocks", func() bool { return witness.looksBlocked(who) })
+		}
+		all := []*talker{who}
 		for _, name := range []string{"a", "b", "c"} {
 			if name != who.name {
-				got = append(got, clients[name].rest()...)
+				all = append(all, clients[name])
+			}
+		}
+		var got []string
+		for _, c := range all {
+			if c.blocked = c.blocked && witness.looksBlocked(c); !c.blocked {
+				got = append(got, c.rest()...)
 			}
 		}
 		for i := range got {
