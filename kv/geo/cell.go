@@ -152,14 +152,17 @@ func degrees(radians float64) float64 { return radians / (math.Pi / 180) }
 const earthRadius = 6372797.560856
 
 // Distance is the length of the arc between two points, in meters.
-func Distance(a, b Point) float64 {
+func Distance(a, b Point) float64 { return distance(a, b, cos(radians(a.Latitude))) }
+
+// distance is Distance with the cosine of a's latitude known.
+func distance(a, b Point, cosine float64) float64 {
 	v := sin((radians(b.Longitude) - radians(a.Longitude)) / 2)
 	if v == 0 {
 		return latitudeDistance(a.Latitude, b.Latitude)
 	}
 	from, to := radians(a.Latitude), radians(b.Latitude)
 	u := sin((to - from) / 2)
-	h := float64(u*u) + float64(cos(from)*cos(to)*v*v)
+	h := float64(u*u) + float64(cosine*cos(to)*v*v)
 	return 2 * earthRadius * asin(math.Sqrt(h))
 }
 

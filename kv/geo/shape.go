@@ -3,7 +3,8 @@ package geo
 import "math"
 
 // Shape is the area of a search: a circle around its center, or a box whose sides
-// run along meridians and parallels.
+// run along meridians and parallels. It must not be changed after the first call of
+// a method, and is for one goroutine.
 type Shape struct {
 	Center Point
 	// Radius of a circle; Width and Height of a box. They are in units of Unit
@@ -12,16 +13,24 @@ type Shape struct {
 	Width, Height float64
 	IsBox         bool
 	Unit          float64
+
+	// What Distance needs at every point.
+	ready  bool
+	cosine float64 // of the center's latitude
+	limit  float64 // beyond is true for haversines above
 }
 
 // Distance is how far a point is from the center, in meters; ok is false if it is
 // outside.
 func (s *Shape) Distance(p Point) (d float64, ok bool) {
+	if !s.ready {
+		s.prepare()
+	}
 	if !s.IsBox {
-		if beyond(s.Center, p, s.Radius*s.Unit) {
+		if s.beyond(p) {
 			return 0, false
 		}
-		d = Distance(s.Center, p)
+		d = distance(s.Center, p, s.cosine)
 		return d, !(d > s.Radius*s.Unit)
 	}
 	if latitudeDistance(p.Latitude, s.Center.Latitude) > s.Height*s.Unit/2 {
@@ -30,21 +39,28 @@ func (s *Shape) Distance(p Point) (d float64, ok bool) {
 	if Distance(p, Point{s.Center.Longitude, p.Latitude}) > s.Width*s.Unit/2 {
 		return 0, false
 	}
-	return Distance(s.Center, p), true
+	return distance(s.Center, p, s.cosine), true
 }
 
-// beyond reports whether the points are clearly farther apart than so many meters:
-// most of those that a search looks at are. It takes a fraction of the time of
-// Distance.
-func beyond(a, b Point, meters float64) bool {
-	u := math.Sin((radians(b.Latitude) - radians(a.Latitude)) / 2)
-	v := math.Sin((radians(b.Longitude) - radians(a.Longitude)) / 2)
-	h := u*u + math.Cos(radians(a.Latitude))*math.Cos(radians(b.Latitude))*v*v
-	if reach := meters / (2 * earthRadius); reach < math.Pi/2 {
-		limit := math.Sin(reach)
-		return h > limit*limit*(1+1e-9)+1e-18
+func (s *Shape) prepare() {
+	s.ready = true
+	s.cosine = cos(radians(s.Center.Latitude))
+	s.limit = math.Inf(1)
+	if reach := s.Radius * s.Unit / (2 * earthRadius); reach < math.Pi/2 {
+		h := math.Sin(reach)
+		s.limit = h*h*(1+1e-9) + 1e-18
 	}
-	return false
+}
+
+// beyond reports whether a point is clearly outside of the circle: most of those
+// that a search looks at are. It takes a fraction of the time of Distance.
+func (s *Shape) beyond(p Point) bool {
+	u := math.Sin((radians(p.Latitude) - radians(s.Center.Latitude)) / 2)
+	if u*u > s.limit {
+		return true
+	}
+	v := math.Sin((radians(p.Longitude) - radians(s.Center.Longitude)) / 2)
+	return u*u+s.cosine*math.Cos(radians(p.Latitude))*v*v > s.limit
 }
 
 // extent is the ranges of coordinates around the shape.
