@@ -127,6 +127,7 @@ func (h *handlers) moveElement(c *command.Ctx, from, to bool) (replied bool) {
 	if _, ok := h.list(c, target, kv.ForWrite); !ok {
 		return true
 	}
+	src, _ = h.db(c).List(source, kv.Quiet) // an expired target was removed: it may have moved
 	at := 0
 	if !from {
 		at = src.Len() - 1

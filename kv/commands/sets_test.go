@@ -9,43 +9,36 @@ import (
 	"conclave/kv/commands"
 )
 
-// Removing an expired key moves others of its slot: of several keys of a call,
-// too.
-func TestSetsNextToExpiredKeys(t *testing.T) {
-	l := newLocal(t, commands.Deps{})
-	for i := range 200 {
-		key := func(n int) string { return fmt.Sprint("{t}", i%7, ":", n) }
-		for n := 11; n >= 0; n-- {
-			l.do("SADD", key(n), fmt.Sprint(n), "a")
-			if n%2 == 1 {
-				l.do("PEXPIRE", key(n), "5")
+// Removing an expired key moves others of its slot, and those of the same call are
+// changed where they are then.
+func TestElementsMoveToExpiredKeys(t *testing.T) {
+	for _, tc := range []struct{ add, move []string }{
+		{[]string{"SADD", "", "1"}, []string{"SMOVE", "", "", "1"}},
+		{[]string{"RPUSH", "", "1"}, []string{"LMOVE", "", "", "LEFT", "LEFT"}},
+	} {
+		l := newLocal(t, commands.Deps{})
+		for i := range 100 {
+			key := func(n int) string { return fmt.Sprint("{t}", i%7, ":", n) }
+			for n := 11; n >= 0; n-- {
+				tc.add[1] = key(n)
+				l.do(tc.add...)
+				if n%2 == 1 {
+					l.do("PEXPIRE", key(n), "5")
+				}
 			}
-		}
-		l.now += 5
-		l.do("SREM", key(0), "a")
-		if got := l.do("SMOVE", key(0), key(1), "0"); got != "(integer) 1" {
-			t.Fatalf("moved: %s", got)
-		}
-		if got := l.do("SMEMBERS", key(1)); got != `["0"]` {
-			t.Fatalf("%s: %s", key(1), got)
-		}
-		gone, left := l.do("EXISTS", key(0)), l.do("EXISTS", key(1), key(2), key(4), key(6), key(8), key(10))
-		if gone != "(integer) 0" || left != "(integer) 6" {
-			t.Fatalf("of the source %s, of others %s are left", gone, left)
-		}
-		keys := keysReply(l.do("KEYS", "{t}*"))
-		slices.Sort(keys)
-		if n := len(slices.Compact(keys)); n != 6 || len(keys) != n {
-			t.Fatalf("keys %q", keys)
-		}
-		if got := l.do("SUNION", key(2), key(3), key(4), key(5), key(6), key(7)); strings.Count(got, `"`) != 8 {
-			t.Fatalf("union: %s", got)
-		}
-		if got := l.do("SINTERSTORE", key(9), key(8), key(10)); got != "(integer) 1" {
-			t.Fatalf("intersection: %s", got)
-		}
-		for n := range 12 {
-			l.do("DEL", key(n))
+			l.now += 5
+			tc.move[1], tc.move[2] = key(0), key(1)
+			if got := l.do(tc.move...); strings.HasPrefix(got, "(error)") {
+				t.Fatalf("%q: %s", tc.move, got)
+			}
+			keys := keysReply(l.do("KEYS", "{t}*"))
+			want := []string{key(1), key(10), key(2), key(4), key(6), key(8)}
+			if !slices.Equal(keys, want) {
+				t.Fatalf("after %q the keys are %q, want %q", tc.move, keys, want)
+			}
+			for n := range 12 {
+				l.do("DEL", key(n))
+			}
 		}
 	}
 }
