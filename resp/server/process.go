@@ -393,6 +393,9 @@ func (s *Session) invoke(spec *command.Spec, args [][]byte) {
 	if tracked {
 		s.remember(spec, args)
 	}
+	if s.track.claimed != 0 {
+		s.disclaim(command.AllPartitions)
+	}
 	if w := c.TakeWait(); w != nil && s.block(w, spec, args) {
 		return
 	}

@@ -72,6 +72,7 @@ func (s *Session) EndScript(_ *command.Ctx, x *command.Script) {
 		s.srv.scripts.end(x)
 	}
 	if st.Widened != 0 {
+		s.disclaim(st.Widened)
 		s.effects.held &^= st.Widened
 		s.srv.cfg.Keyspace.Unlock(st.Widened)
 	}
@@ -81,10 +82,14 @@ func (s *Session) EndScript(_ *command.Ctx, x *command.Script) {
 // widen locks every partition for a script that has run nothing yet.
 func (s *Session) widen(x *command.Script) string {
 	ks, own := s.srv.cfg.Keyspace, s.effects.held
+	s.disclaim(own)
 	ks.Unlock(own)
 	ks.Lock(command.AllPartitions)
 	x.State.Widened = command.AllPartitions &^ own
 	s.effects.held = command.AllPartitions
+	if s.srv.tracking.on.Load() != 0 {
+		s.claim(command.AllPartitions)
+	}
 	v := s.srv.cfg.Router.Route(&s.query) // the slot may have gone meanwhile
 	text := v.Err
 	if v.Wait != nil {
@@ -92,6 +97,7 @@ func (s *Session) widen(x *command.Script) string {
 	}
 	if text != "" {
 		s.effects.held = own
+		s.disclaim(x.State.Widened)
 		ks.Unlock(x.State.Widened)
 	}
 	return text
@@ -114,6 +120,9 @@ func (s *Session) reachAll(x *command.Script) bool {
 				holder.Hold(rest)
 			}
 			s.effects.held = command.AllPartitions
+			if s.srv.tracking.on.Load() != 0 {
+				s.claim(rest)
+			}
 			return true
 		}
 		if time.Now().After(until) {
@@ -143,6 +152,9 @@ func (s *Session) CallScripted(x *command.Script, inner *command.Ctx, args [][]b
 		inner.TakeEffects()
 	default:
 		s.run(inner, spec.Run)
+	}
+	if s.srv.tracking.on.Load() != 0 {
+		s.remember(spec, args)
 	}
 	if w := inner.TakeWait(); w != nil {
 		s.timedOut(w, inner)

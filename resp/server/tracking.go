@@ -218,13 +218,26 @@ func (s *Session) prepareTracking() bool {
 	if t.on.Load() == 0 {
 		return false
 	}
-	s.track.claimed = s.effects.held
-	t.claim(s.track.claimed, s)
+	s.claim(s.effects.held)
 	return true
 }
 
-// claim says who runs a command with these partitions locked.
-func (t *tracking) claim(mask uint64, s *Session) {
+// claim says that the session runs a command with these partitions locked, in
+// addition to those that it has claimed already.
+func (s *Session) claim(mask uint64) {
+	s.track.claimed |= mask
+	s.srv.tracking.setCurrent(mask, s)
+}
+
+// disclaim takes that back, before the partitions are unlocked. Those that were
+// not claimed don't matter.
+func (s *Session) disclaim(mask uint64) {
+	mask &= s.track.claimed
+	s.track.claimed &^= mask
+	s.srv.tracking.setCurrent(mask, nil)
+}
+
+func (t *tracking) setCurrent(mask uint64, s *Session) {
 	for ; mask != 0; mask &= mask - 1 {
 		t.shards[bits.TrailingZeros64(mask)].current = s
 	}
@@ -234,7 +247,6 @@ func (t *tracking) claim(mask uint64, s *Session) {
 // again, if it tracks by default.
 func (s *Session) remember(spec *command.Spec, args [][]byte) {
 	k, t := &s.track, &s.srv.tracking
-	t.claim(k.claimed, nil)
 	if !k.on.Load() || k.broadcast.Load() || spec.Flags&command.ReadOnly == 0 || spec.Flags&command.PubSub != 0 {
 		return
 	}
