@@ -23,6 +23,7 @@ func (r *rooms) newDisk() {
 		Store: r.store, Settings: r.settings.Load, Version: commands.RedisVersion, Log: r.log.With("sub", "disk"),
 		Libraries: r.scripts,
 	})
+	r.disk.BeginLoading() // before the first client comes
 	follow := func(_, c *config.Config) error {
 		r.settings.Store(durableSettings(c))
 		return r.disk.Switch()
