@@ -104,7 +104,7 @@ func where(l *lua.LState, level int) string {
 func (st *state) collectGarbage(l *lua.LState) int {
 	switch what := optString(l, 1, "collectgarbage", "collect"); what {
 	case "count":
-		l.Push(lua.LNumber(float64(st.budget.heap()) / 1024))
+		l.Push(lua.LNumber(float64(st.heap()) / 1024))
 	case "step":
 		l.Push(lua.LTrue)
 	case "collect", "stop", "restart", "setpause", "setstepmul":
@@ -115,8 +115,14 @@ func (st *state) collectGarbage(l *lua.LState) int {
 	return 1
 }
 
+// heap is what programs are told of the memory in use.
+func (st *state) heap() int64 {
+	all, _ := st.budget.heap()
+	return all
+}
+
 func (st *state) gcInfo(l *lua.LState) int {
-	l.Push(lua.LNumber(st.budget.heap() / 1024))
+	l.Push(lua.LNumber(st.heap() / 1024))
 	return 1
 }
 
@@ -314,6 +320,10 @@ func (st *state) xpcall(l *lua.LState) int {
 func (st *state) protect2(l *lua.LState, f lua.LValue, n int, handler *lua.LFunction) int {
 	depth, base := st.depth, st.threadDepth
 	st.nest(l)
+	if handler == nil {
+		l.Insert(st.shield, l.GetTop()-n)
+		n++
+	}
 	err := l.PCall(n, lua.MultRet, handler)
 	st.depth, st.threadDepth = depth, base
 	if err == nil {

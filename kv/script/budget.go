@@ -45,20 +45,21 @@ type budget struct {
 	onLong   func()
 
 	maxMemory int64
-	baseline  int64 // the heap when it was first looked at; 0 = not yet
-	tolerated int64 // growth up to which the heap is known to be in order
+	baseline  int64 // what was in use when the heap was first looked at
+	tolerated int64 // growth that needs no collection to find out; 0 = not yet looked
 
 	cause  string // why the run ends, or ""
 	ended  chan struct{}
 	kill   *atomic.Bool // set from outside to end the run; nil until it is long
 	stop   *atomic.Bool // the engine's
-	sample [1]metrics.Sample
+	sample [2]metrics.Sample
 }
 
 func newBudget(maxMemory int64, stop *atomic.Bool) *budget {
 	b := &budget{maxMemory: maxMemory, stop: stop, ended: make(chan struct{})}
 	close(b.ended)
 	b.sample[0].Name = "/memory/classes/heap/objects:bytes"
+	b.sample[1].Name = "/gc/heap/live:bytes"
 	return b
 }
 
@@ -66,7 +67,7 @@ func newBudget(maxMemory int64, stop *atomic.Bool) *budget {
 func (b *budget) start(now time.Time, onLong func()) {
 	b.steps, b.next, b.bytes, b.lookAt = 0, checkSteps, 0, memorySteps
 	b.began, b.deadline, b.long, b.onLong = now, time.Time{}, false, onLong
-	b.baseline, b.cause = 0, ""
+	b.baseline, b.tolerated, b.cause = 0, 0, ""
 	b.kill = nil
 }
 
@@ -137,16 +138,16 @@ func (b *budget) end(cause string) {
 // the run's: hardly anything else here is kept on it.
 func (b *budget) look() {
 	b.lookAt, b.bytes = b.steps+memorySteps, 0
-	heap := b.heap()
-	if b.baseline == 0 {
-		b.baseline, b.tolerated = max(heap, 1), b.maxMemory
-		return
+	heap, live := b.heap()
+	if b.tolerated == 0 {
+		b.baseline, b.tolerated = live, b.maxMemory
 	}
-	if heap-b.baseline <= b.tolerated {
+	if b.baseline = min(b.baseline, heap); heap-b.baseline <= b.tolerated {
 		return
 	}
 	runtime.GC()
-	grown := b.heap() - b.baseline
+	_, live = b.heap()
+	grown := live - b.baseline
 	if grown > b.maxMemory {
 		b.end(errMemory)
 		return
@@ -155,9 +156,11 @@ func (b *budget) look() {
 	b.tolerated = max(b.maxMemory, grown+b.maxMemory/2)
 }
 
-func (b *budget) heap() int64 {
+// heap is the size of all objects, and of those that the last collection found to
+// be in use.
+func (b *budget) heap() (all, live int64) {
 	metrics.Read(b.sample[:])
-	return int64(b.sample[0].Value.Uint64())
+	return int64(b.sample[0].Value.Uint64()), int64(b.sample[1].Value.Uint64())
 }
 
 // spend counts work on n bytes by a library function, and ends the run if it may

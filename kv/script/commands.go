@@ -112,7 +112,8 @@ func (e *Engine) eval(c *command.Ctx, readOnly bool) {
 	s := e.cached(c.Arg(1))
 	if s == nil {
 		var err error
-		if s, err = e.load(c.Arg(1)); err != nil {
+		e.compiling(c, len(c.Arg(1)), func() { s, err = e.load(c.Arg(1)) })
+		if err != nil {
 			c.Error("ERR " + err.Error())
 			return
 		}

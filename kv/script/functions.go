@@ -28,7 +28,7 @@ func (e *Engine) functionLoad(c *command.Ctx) {
 	}
 	var lib *Library
 	if err == nil {
-		lib, err = e.compileLibrary(name, string(c.Arg(last)), program)
+		e.compiling(c, len(program), func() { lib, err = e.compileLibrary(name, string(c.Arg(last)), program) })
 	}
 	if err == nil {
 		err = e.link([]*Library{lib}, replace)

@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	// maxSource bounds a program: its syntax tree is many times larger.
-	maxSource = 16 << 20
+	// maxSource bounds a program: its syntax tree is many times larger, and nobody
+	// can end the compiler.
+	maxSource = 1 << 20
 	// maxDepth bounds the nesting of a program, because the compiler recurses.
 	maxDepth = 4000
 )
@@ -38,6 +39,9 @@ var (
 func compile(source, name string) (proto *lua.FunctionProto, err error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("%s:1: %w", name, errTooLarge)
+	}
+	if tooDeep(source) {
+		return nil, fmt.Errorf("%s:1: %w", name, errTooDeep)
 	}
 	if strings.HasPrefix(source, "\x1bLua") {
 		return nil, fmt.Errorf("%s:1: bytecode is not accepted", name)

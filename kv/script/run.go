@@ -66,6 +66,24 @@ func (e *Engine) execute(c *command.Ctx, j *job) {
 	host.EndScript(c, x)
 }
 
+// longSource is the length from which compiling takes long.
+const longSource = 16 << 10
+
+// compiling compiles a source of so many bytes. Others are told if it takes long.
+func (e *Engine) compiling(c *command.Ctx, size int, f func()) {
+	host, ok := c.Session.(command.Host)
+	if !ok || size < longSource {
+		f()
+		return
+	}
+	var x command.Script
+	if host.BeginScript(c, &x) == "" {
+		host.HoldScript(&x)
+		defer host.EndScript(c, &x)
+	}
+	f()
+}
+
 // perform runs a job that has begun.
 func (st *state) perform(c *command.Ctx, j *job) {
 	keys, args := st.list(j.keys), st.list(j.args)

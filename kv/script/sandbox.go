@@ -16,7 +16,7 @@ func (st *state) sandbox() {
 	st.strict.RawSetString("__index", l.NewFunction(st.missingGlobal))
 	st.protect(st.hidden)
 	st.protect(st.strict)
-	st.guard = l.NewFunction(st.enter)
+	st.guard, st.shield = l.NewFunction(st.enter), l.NewFunction(shielded)
 
 	g := l.G.Global
 	st.globals = g

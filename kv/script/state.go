@@ -44,6 +44,7 @@ type state struct {
 	// shown by getmetatable.
 	hidden, strict *lua.LTable
 
+	shield    *lua.LFunction // see shielded
 	guard     *lua.LFunction // calls target, see call
 	target    *lua.LFunction
 	args      [2]lua.LValue
@@ -122,6 +123,20 @@ func (st *state) enter(l *lua.LState) int {
 	return 1
 }
 
+// noTrace keeps the library from describing the stack, which takes time in the
+// square of its depth.
+const noTrace = "-"
+
+// shielded is the body of shield, which pcall calls: errors in it carry no
+// description of the stack.
+func shielded(l *lua.LState) int {
+	l.Panic = func(l *lua.LState) {
+		panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: l.Get(-1), StackTrace: noTrace})
+	}
+	l.Call(l.GetTop()-1, lua.MultRet)
+	return l.GetTop()
+}
+
 // overflowed turns what the interpreter panics with, where it doesn't raise an
 // error, into one: the end of its stack.
 func (st *state) overflowed(l *lua.LState) {
@@ -137,7 +152,7 @@ func (st *state) overflowed(l *lua.LState) {
 	if st.errLine > 0 {
 		text = fmt.Sprintf("%s:%d: %s", st.errSource, st.errLine, text)
 	}
-	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(text)})
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LString(text), StackTrace: noTrace})
 }
 
 // panicked is called where an error is raised that no pcall is going to catch.
@@ -149,7 +164,7 @@ func (st *state) panicked(l *lua.LState) {
 			v = lua.LString(strings.TrimSuffix(string(s), errNotFunction) + "attempt to call " + name)
 		}
 	}
-	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: v})
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: v, StackTrace: noTrace})
 }
 
 // errNotFunction is what the interpreter says of a call of something else.
