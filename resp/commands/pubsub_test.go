@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"conclave/resp/command"
 	"conclave/resp/commands"
 	"conclave/resp/server"
 )
@@ -296,4 +297,57 @@ func eachFrontWith(t *testing.T, limit server.OutputLimit, test func(t *testing.
 		c.Limits = func() *server.Limits { return &l }
 	})
 	test(t, n, func() *client { return dial(t, n.addr) })
+}
+
+// When slots go, those who are subscribed to their shard channels are told, and are
+// ordinary clients again.
+func TestShardChannelsGoWithTheirSlots(t *testing.T) {
+	eachFront(t, func(t *testing.T, n *node, dial func() *client) {
+		a, b := dial(), dial()
+		b.do("HELLO 3")
+		a.says("SSUBSCRIBE x", "[ssubscribe x :1]")
+		a.says("SSUBSCRIBE y", "[ssubscribe y :2]")
+		b.says("SSUBSCRIBE x", ">[ssubscribe x :1]")
+		b.says("SUBSCRIBE x", ">[subscribe x :1]")
+		gone := command.SlotOf([]byte("x"))
+		n.server.DropShardChannels(func(slot int) bool { return slot != gone })
+		a.says("", "[sunsubscribe x :1]")
+		b.says("", ">[sunsubscribe x :0]")
+		a.says("ECHO x", "-ERR Can't execute 'echo'"+errConfined)
+		n.server.DropShardChannels(func(int) bool { return false })
+		a.says("", "[sunsubscribe y :0]")
+		a.says("ECHO x", "x")
+		b.says("SPUBLISH x gone", ":0")
+		b.says("PUBLISH x here", ":1", ">[message x here]")
+		b.says("PUBSUB SHARDCHANNELS", "[]")
+	})
+}
+
+// A client that redirects invalidations is told when nobody is there to take them.
+func TestBrokenRedirection(t *testing.T) {
+	n := start(t, twoLoops)
+	a, b, c := dial(t, n.addr), dial(t, n.addr), dial(t, n.addr)
+	a.do("HELLO 3")
+	id := strings.TrimPrefix(b.do("CLIENT ID"), ":")
+	a.says("CLIENT TRACKING on BCAST REDIRECT "+id, "+OK")
+	a.says("CLIENT GETREDIR", ":"+id)
+	if line := c.do("CLIENT LIST"); !strings.Contains(line, " flags=tB ") || !strings.Contains(line, " redir="+id+" ") {
+		t.Errorf("CLIENT LIST: %s", line)
+	}
+	b.conn.Close()
+	eventually(t, func() bool { return n.server.SessionCount() == 2 })
+	n.server.Invalidate(0, []byte("k"))
+	a.says("", ">[tracking-redir-broken :"+id+"]")
+	a.says("CLIENT TRACKINGINFO", "%[flags ~[on bcast broken_redirect] redirect :"+id+" prefixes []]")
+	if line := c.do("CLIENT LIST"); !strings.Contains(line, " flags=tRB ") {
+		t.Errorf("CLIENT LIST: %s", line)
+	}
+	if info := c.do("INFO"); !strings.Contains(info, "tracking_clients:1\r\n") || !strings.Contains(info, "tracking_total_prefixes:1\r\n") {
+		t.Errorf("INFO tells nothing of the client that tracks")
+	}
+	a.says("RESET", "+RESET")
+	a.says("CLIENT GETREDIR", ":-1")
+	if _, keys, _, prefixes := n.server.TrackingFigures(); keys != 0 || prefixes != 0 {
+		t.Errorf("%d keys and %d prefixes are left", keys, prefixes)
+	}
 }

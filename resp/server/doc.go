@@ -17,7 +17,7 @@
 // # Goroutines
 //
 // Serve owns one goroutine per connection and waits for them. A session that
-// receives messages out of band (MONITOR) has one more, which ends with it.
+// receives messages out of band has one more, which ends with it.
 // Event loops run while a TCP listener is served; a session that can't go on
 // without waiting leaves its loop for a goroutine, which ends when the session
 // returns, and for which Serve waits. The housekeeper runs while the first
@@ -33,4 +33,8 @@
 // be taken under a partition's lock; none is held while a partition's lock is
 // taken. loopConn.mu may be held when loop.mu is taken, and the monitors' lock
 // when loopConn.mu or Session.mu is.
+//
+// The hub's lock is taken under partitions' locks, and is held while messages are
+// pushed; under it only Session.pushes, Session.mu and loopConn.mu are taken. Those
+// of tracking are held while nothing is pushed.
 package server
