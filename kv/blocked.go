@@ -116,7 +116,7 @@ func (s *Store) NextReady() (db int, key []byte, ok bool) {
 		return 0, nil, false
 	}
 	k := b.changed[0]
-	b.changed = slices.Delete(b.changed, 0, 1)
+	b.changed = b.changed[1:]
 	if q := b.queues[k]; q != nil {
 		q.ready = false
 	}

@@ -25,6 +25,8 @@ func FuzzCommands(f *testing.F) {
 		"HSET\th\ta\t1\tb\tx\nHINCRBYFLOAT\th\ta\t1e400\nHRANDFIELD\th\t-5\tWITHVALUES\nHRANDFIELD\th\t-4611686018427387904\tWITHVALUES\nHSCAN\th\t9\tMATCH\t[a\tCOUNT\t1\nHDEL\th\ta\tb",
 		"SADD\ts\t1\t-300\t70000\ta\nSMOVE\ts\tu\ta\nSPOP\ts\t2\nSRANDMEMBER\tu\t-3\nSINTERCARD\t2\ts\tu\tLIMIT\t1\nSUNIONSTORE\ts\ts\tu\nSDIFF\ts\tu\ts\tu\ts\tu\nSSCAN\ts\t0",
 		"RPUSH\tl\t3\tx\t\nSET\tw3\t1\nHSET\tw\tf\t2\nSORT\tl\tBY\tw*\tGET\t#\tGET\tw*->f\tLIMIT\t1\t-1\tDESC\tSTORE\td\nSORT_RO\tl\tALPHA\nSORT\td\tBY\tnosort",
+		"RPUSH\tl\ta\t-1\t\t300\nLINSERT\tl\tAFTER\ta\tb\nLPOS\tl\ta\tRANK\t-1\tCOUNT\t0\tMAXLEN\t2\nLREM\tl\t-1\ta\nLTRIM\tl\t1\t-9223372036854775808\nLMPOP\t1\tl\tRIGHT\tCOUNT\t2",
+		"RPUSH\tl\ta\tb\nLMOVE\tl\tl\tLEFT\tRIGHT\nBLMOVE\tl\tm\tRIGHT\tLEFT\t1e300\nBRPOP\tn\tl\t0x1p-3\nBLPOP\tl\t-0.0001\nBLMPOP\t0.1\t2\tn\tm\tLEFT\nLPOP\tl\t9223372036854775807\nLSET\tl\t-1\tx",
 		"RESTORE\ta\t0\t\x00\xc0\x05\x0a\x00garbage\nDUMP\ta",
 	} {
 		f.Add(s)
