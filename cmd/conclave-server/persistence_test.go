@@ -168,12 +168,15 @@ func (p *running) fill() {
 		p.do("sort", "numbers", "store", "sorted")
 	}
 	p.do("select", "0")
+	p.do("eval", "redis.call('set', KEYS[1], ARGV[1]) redis.call('expire', KEYS[1], 1000) return redis.call('incr', KEYS[2])", "2", "{x}1", "{x}2", "value")
+	p.do("function", "load", "replace", "#!lua name=mylib\nredis.register_function('f', function(keys, args) return redis.call('incr', keys[1]) end)")
+	p.do("fcall", "f", "1", "called")
 }
 
 // state is what two servers with the same data answer alike.
 func (p *running) state() map[string]string {
 	p.t.Helper()
-	s := map[string]string{"digest": p.do("debug", "digest").Text}
+	s := map[string]string{"digest": p.do("debug", "digest").Text, "functions": fmt.Sprint(p.do("function", "list", "withcode"))}
 	for _, db := range []string{"0", "3"} {
 		p.do("select", db)
 		for _, k := range p.do("keys", "*").Elements {
