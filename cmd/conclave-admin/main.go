@@ -26,6 +26,8 @@ func subcommands() []subcommand {
 		{"call", "[-a password] [-t seconds] host:port COMMAND [arg ...]", "send one command to a node and print the reply", call},
 		{"inspect", "DIR", "print what a stopped node's directory says", inspect},
 		{"recover", "[-force CLUSTER-ID] DIR", "rebuild a cluster whose quorum is lost from a stopped survivor", recoverQuorum},
+		{"check-rdb", "[--fix] FILE", "check a snapshot; --fix copies it and ends it where its last whole record does", checkRDB},
+		{"check-aof", "[--fix] DIR|MANIFEST|FILE", "check an append-only file; --fix copies its last part and cuts it off where its last whole record ends", checkAOF},
 		{"config", "", "print what a node can be told in its configuration", printConfig},
 	}
 }
@@ -73,7 +75,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString("Usage: conclave-admin SUBCOMMAND [arg ...]\n\n")
 	for _, s := range subcommands() {
-		fmt.Fprintf(&b, "  %-8s %s\n           %s\n", s.name, s.args, s.about)
+		fmt.Fprintf(&b, "  %-9s %s\n            %s\n", s.name, s.args, s.about)
 	}
 	return b.String()
 }
