@@ -7,7 +7,9 @@
 // none: copies share nodes, which are counted, and whoever changes a shared node
 // changes a copy of it.
 //
-// What it isn't. It doesn't know what an item refers to, and owns none of it.
+// What it isn't. It doesn't know what an item refers to, and owns none of it. That
+// it may be a place in the arena is all that walking makes use of: it has the
+// places ahead loaded.
 //
 // Caveats. A forest, and all trees in it, is guarded by one lock. A Tree is a
 // small value that stands for its nodes: it must not be copied but with Copy, and

@@ -340,6 +340,13 @@ func (f *Forest) At(t *Tree, i int) (it Item) {
 	return it
 }
 
+// ahead is how many items ahead of a visit what an item refers to is loaded.
+const ahead = 6
+
+// load asks for what an item refers to, if that is a place in the arena, to be in
+// the cache when it is visited.
+func (f *Forest) load(it Item) { f.h.Arena().Prefetch(arena.Ref(it.Ref)) }
+
 // Each calls visit for the items from the i-th on until it returns false. visit
 // must not change the tree.
 func (f *Forest) Each(t *Tree, i int, visit func(Item) bool) {
@@ -352,7 +359,13 @@ func (f *Forest) each(n node, i int, visit func(Item) bool) bool {
 	for j := range n.len() {
 		switch {
 		case n.leaf():
-			if j >= i && !visit(n.item(j)) {
+			if j < i {
+				continue
+			}
+			if next := j + ahead; next < n.len() {
+				f.load(n.item(next))
+			}
+			if !visit(n.item(j)) {
 				return false
 			}
 		case i >= n.count(j):
@@ -382,7 +395,12 @@ func (f *Forest) eachBack(n node, skip int, visit func(Item) bool) bool {
 		case n.leaf():
 			if skip > 0 {
 				skip--
-			} else if !visit(n.item(j)) {
+				continue
+			}
+			if next := j - ahead; next >= 0 {
+				f.load(n.item(next))
+			}
+			if !visit(n.item(j)) {
 				return false
 			}
 		case skip >= n.count(j):
