@@ -65,7 +65,10 @@ func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
 func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
 
 // BulkInt writes an integer as a bulk string.
-func (w *Writer) BulkInt(n int64) { w.buf = redcon.AppendBulkInt(w.buf, n) }
+func (w *Writer) BulkInt(n int64) {
+	var scratch [20]byte
+	w.Bulk(strconv.AppendInt(scratch[:0], n, 10))
+}
 
 // Null writes the null of a bulk string: $-1 or _.
 func (w *Writer) Null() {
