@@ -23,7 +23,8 @@ const (
 	stillWaiting outcome = iota
 	answered             // the reply is there
 	timeUp
-	refused // text is the reply
+	refused  // text is the reply
+	rejected // likewise, and the call has not run
 	abandoned
 )
 
@@ -167,6 +168,10 @@ func (s *Session) resume() bool {
 		}
 	case timeUp:
 		s.timedOut(&w.ask, c)
+	case rejected:
+		s.rejectPlain(w.spec, w.text)
+		s.afterCommand(mark)
+		return true
 	default:
 		s.w.Error(w.text)
 	}
@@ -321,6 +326,10 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 	if w.outcome != stillWaiting || w.s.killed.Load() || !there && !w.ask.Removal {
 		return there
 	}
+	if why := w.s.denied(w.spec, w.args, "toplevel"); why != "" {
+		w.reject("NOPERM " + why)
+		return there
+	}
 	redirect := ""
 	if s.cfg.Router != nil {
 		v := s.cfg.Router.Route(&w.query)
@@ -329,14 +338,14 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 			w.missed = true // recheck comes back to it
 			return there
 		case v.Err != "" && (there || leftHere(v.Err)):
-			w.refuse(v.Err)
+			w.reject(v.Err)
 			return there
 		}
 		w.stamp, redirect = v.Stamp, v.Err
 	}
 	if s.cfg.Gate != nil {
 		if text := s.cfg.Gate(w.spec.Flags); text != "" {
-			w.refuse(text)
+			w.reject(text)
 			return there
 		}
 	}
@@ -345,7 +354,7 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 	}
 	if redirect != "" {
 		// What there was to say is that the key has gone, and it went elsewhere.
-		w.refuse(redirect)
+		w.reject(redirect)
 		return false
 	}
 	w.reply = bytes.Clone(s.waits.reply.Bytes())
@@ -354,9 +363,9 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 	return ks.Exists(db, key, now)
 }
 
-// refuse is end for the holder of mu.
-func (w *wait) refuse(text string) {
-	w.outcome, w.text = refused, text
+// reject is end for the holder of mu.
+func (w *wait) reject(text string) {
+	w.outcome, w.text = rejected, text
 	w.finish()
 }
 
@@ -423,7 +432,7 @@ func (s *Server) reroute(w *wait) {
 			s.serveKey(w.db, w.args[i])
 		}
 	case v.Err != "" && leftHere(v.Err):
-		w.end(refused, v.Err)
+		w.end(rejected, v.Err)
 	}
 }
 
