@@ -127,10 +127,11 @@ func (s *Session) holdPushes() {
 	s.pushes.mu.Unlock()
 }
 
-// takePushes writes what has been held behind the replies so far. Owner only.
+// takePushes writes what has been held behind the replies so far, unless the
+// reply of a transaction is being written. Owner only.
 func (s *Session) takePushes() {
 	p := &s.pushes
-	if !s.holding || !p.waiting.Load() {
+	if !s.holding || s.call.InExec || !p.waiting.Load() {
 		return
 	}
 	p.mu.Lock()

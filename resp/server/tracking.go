@@ -213,6 +213,7 @@ func (s *Server) TrackingFigures() (clients, keys, items, prefixes int64) {
 func (s *Session) prepareTracking() bool {
 	if s.pushable {
 		s.holdPushes()
+		s.takePushes() // of keys that were evicted to make room, say
 	}
 	t := &s.srv.tracking
 	if t.on.Load() == 0 {
