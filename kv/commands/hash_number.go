@@ -84,7 +84,8 @@ func (h *handlers) hincrbyfloat(c *command.Ctx) {
 	k.Set(c.Arg(2), out)
 	k.Commit()
 	h.notify(c, command.NotifyHash, "hincrbyfloat", c.Arg(1))
-	// A sum is kept as such: elsewhere it might be rounded otherwise.
-	c.Rewrite([]byte("HSET"), c.Arg(1), c.Arg(2), out)
+	if c.Kept() { // as the sum: elsewhere it might be rounded otherwise
+		c.Rewrite([]byte("HSET"), c.Arg(1), c.Arg(2), out)
+	}
 	c.Bulk(out)
 }

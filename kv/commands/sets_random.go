@@ -35,19 +35,27 @@ func (h *handlers) spop(c *command.Ctx) {
 
 // popMember removes one. What is kept of it is which one.
 func (h *handlers) popMember(c *command.Ctx, k *kv.SetKey) {
-	// One piece of memory for all that the effect is made of.
-	var effect struct {
+	if !c.Kept() {
+		k.Take(func(v packed.Value) { bulkValue(c, v) })
+	} else {
+		c.Rewrite(h.takeMember(c, k)...)
+	}
+	h.membersPopped(c, k.Commit())
+}
+
+// takeMember removes a member and replies it, and returns the call that removes
+// the same one, all of it in one piece of memory.
+func (h *handlers) takeMember(c *command.Ctx, k *kv.SetKey) [][]byte {
+	e := new(struct {
 		args [3][]byte
 		text [36]byte
-	}
-	e := &effect
+	})
 	k.Take(func(v packed.Value) {
 		text := v.Append(append(e.text[:0], "SREM"...))
 		e.args = [3][]byte{text[:4:4], c.Arg(1), text[4:]}
 	})
 	c.Bulk(e.args[2])
-	c.Rewrite(e.args[:]...)
-	h.membersPopped(c, k.Commit())
+	return e.args[:]
 }
 
 func (h *handlers) popMembers(c *command.Ctx, k *kv.SetKey, n int64) {
@@ -61,11 +69,16 @@ func (h *handlers) popMembers(c *command.Ctx, k *kv.SetKey, n int64) {
 	c.Set(int(n))
 	for left := n; left > 0; left -= popBatch {
 		batch := min(left, popBatch)
-		effect := texts{all: append(make([][]byte, 0, batch+2), []byte("SREM"), c.Arg(1))}
+		var effect texts
+		if c.Kept() {
+			effect.all = append(make([][]byte, 0, batch+2), []byte("SREM"), c.Arg(1))
+		}
 		for range batch {
 			k.Take(func(v packed.Value) {
 				bulkValue(c, v)
-				effect.add(v)
+				if c.Kept() {
+					effect.add(v)
+				}
 			})
 		}
 		c.Rewrite(effect.all...)
