@@ -22,9 +22,9 @@ func (h *handlers) geoSpecs() []command.Spec {
 	)
 	access := keySpec(command.RO | command.Access)
 	stored := func(begin int) []command.KeySpec {
-		out := command.KeySpec{Begin: begin, Keyword: "STORE", Flags: command.OW | command.Update}
+		out := command.KeySpec{Begin: begin, Keyword: "STORE", Flags: command.OW | command.Update, Find: geoDestination(begin)}
 		dist := out
-		dist.Keyword = "STOREDIST"
+		dist.Keyword, dist.Find = "STOREDIST", noKeys
 		return []command.KeySpec{access[0], out, dist}
 	}
 	run := func(s geoSearch) func(*command.Ctx) { return func(c *command.Ctx) { h.geosearch(c, s) } }
@@ -67,6 +67,24 @@ func (h *handlers) geoSpecs() []command.Spec {
 			Group: "geo", Since: "6.2.0", Cost: search, Args: "destination source" + from + " [STOREDIST]",
 			Doc: "Stores the members inside a circle or a box in another key.",
 			Run: run(geoSearch{by: aroundAnything, keep: true})},
+	}
+}
+
+// geoDestination finds the key behind STORE or STOREDIST, the last one if there are
+// several, as the search will.
+func geoDestination(begin int) func(dst []int, args [][]byte) ([]int, error) {
+	return func(dst []int, args [][]byte) ([]int, error) {
+		at := 0
+		for i := begin; i+1 < len(args); i++ {
+			if command.EqualFold(args[i], "store") || command.EqualFold(args[i], "storedist") {
+				i++
+				at = i
+			}
+		}
+		if at > 0 {
+			dst = append(dst, at)
+		}
+		return dst, nil
 	}
 }
 

@@ -186,6 +186,30 @@ func TestSortedSetsOf72(t *testing.T) {
 	l.expect("ZSCAN many 0", `["0" ["m" "1.1000000000000001"]]`)
 }
 
+// Every key that a command uses is one that it is locked for.
+func TestKeysOfSortedSets(t *testing.T) {
+	l := newLocal(t, commands.Deps{})
+	for _, tc := range []struct{ call, keys string }{
+		{"GEORADIUS g 0 0 1 m", `["g"]`},
+		{"GEORADIUS g 0 0 1 m STORE a", `["g" "a"]`},
+		{"GEORADIUS g 0 0 1 m STORE a WITHDIST store b", `["g" "b"]`},
+		{"GEORADIUS g 0 0 1 m STOREDIST STORE STORE b", `["g" "b"]`},
+		{"GEORADIUS g 0 0 1 m STORE", `["g"]`},
+		{"GEORADIUSBYMEMBER g STORE 1 m STOREDIST a", `["g" "a"]`},
+		{"GEOSEARCHSTORE a g FROMLONLAT 0 0 BYRADIUS 1 m", `["a" "g"]`},
+		{"ZUNIONSTORE a 2 b c WEIGHTS 1 2", `["a" "b" "c"]`},
+		{"ZDIFF 2 b c WITHSCORES", `["b" "c"]`},
+		{"ZRANGESTORE a b 0 1", `["a" "b"]`},
+		{"BZPOPMIN a b 0", `["a" "b"]`},
+		{"BZMPOP 0 2 a b MIN", `["a" "b"]`},
+		{"ZMPOP 1 a MIN COUNT 1", `["a"]`},
+	} {
+		if got := l.do(append([]string{"COMMAND", "GETKEYS"}, strings.Fields(tc.call)...)...); got != tc.keys {
+			t.Errorf("%s has the keys %s, want %s", tc.call, got, tc.keys)
+		}
+	}
+}
+
 // The commands of the hot path allocate nothing.
 func TestSortedSetsAllocateNothing(t *testing.T) {
 	l := newLocal(t, commands.Deps{})
