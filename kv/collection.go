@@ -71,6 +71,8 @@ type members struct {
 	*ds.Shard
 	lists *deque.Nodes
 	trees *order.Forest
+
+	streams streamGraves
 }
 
 func (m *members) init(sp *ds.Space) {
@@ -80,14 +82,20 @@ func (m *members) init(sp *ds.Space) {
 }
 
 // Bytes is the memory that the objects take. No lock is needed.
-func (m *members) Bytes() int64 { return m.Shard.Bytes() - m.trees.Buried() - m.lists.Buried() }
+func (m *members) Bytes() int64 {
+	return m.Shard.Bytes() - m.trees.Buried() - m.lists.Buried() - m.streams.Buried()
+}
 
 // Buried is the memory of objects that have been given up but not freed yet. No
 // lock is needed.
-func (m *members) Buried() int64 { return m.Shard.Buried() + m.trees.Buried() + m.lists.Buried() }
+func (m *members) Buried() int64 {
+	return m.Shard.Buried() + m.trees.Buried() + m.lists.Buried() + m.streams.Buried()
+}
 
 // Graves reports whether there is something to reap.
-func (m *members) Graves() bool { return m.Shard.Graves() || m.trees.Graves() || m.lists.Graves() }
+func (m *members) Graves() bool {
+	return m.Shard.Graves() || m.trees.Graves() || m.lists.Graves() || m.streams.Graves()
+}
 
 // Reap frees up to about n records and nodes of objects that have been given up,
 // and reports whether there are more.

@@ -409,18 +409,6 @@ func (o *streamObject) bytes() int64 {
 	return n
 }
 
-func (o *streamObject) release(p *partition) {
-	for _, g := range o.groups {
-		o.freeGroup(p, g)
-	}
-	index := p.streamIndex()
-	index.Up(&o.nodes, btree.Key{}, func(_ btree.Key, v []byte) bool {
-		o.freeNode(p, p.streamNode(arena.Ref(binary.LittleEndian.Uint64(v))))
-		return true
-	})
-	index.Free(&o.nodes)
-}
-
 func (o *streamObject) clone(from, to *partition) object {
 	c := &streamObject{length: o.length, added: o.added, last: o.last, first: o.first, maxDeleted: o.maxDeleted}
 	index := to.streamIndex()

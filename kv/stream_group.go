@@ -99,11 +99,16 @@ func (o *streamObject) freeConsumer(p *partition, ref arena.Ref) {
 	p.members.Nodes().Free(ref, size)
 }
 
-func (o *streamObject) freeGroup(p *partition, g *streamGroup) {
-	p.streamPending().Free(&g.pending)
+// takeGroup makes a stream of a group that is leaving this one.
+func (o *streamObject) takeGroup(p *partition, g *streamGroup) *streamObject {
+	gone := &streamObject{groups: []*streamGroup{g}}
 	for _, ref := range g.consumers {
-		o.freeConsumer(p, ref)
+		b := p.streamConsumer(ref)
+		t := btree.Stored(b[consumerPending:])
+		gone.cells += int64(arena.CellSize(len(b))) + t.Bytes()
 	}
+	o.cells -= gone.cells
+	return gone
 }
 
 // cloneGroup copies a group into another stream.
@@ -213,7 +218,7 @@ func (s *StreamKey) DeleteGroup(name []byte) bool {
 		return false
 	}
 	s.edit()
-	s.o.freeGroup(s.at.part, s.o.groups[i])
+	s.at.part.buryStream(s.o.takeGroup(s.at.part, s.o.groups[i]))
 	s.o.groups = slices.Delete(s.o.groups, i, i+1)
 	return true
 }

@@ -380,3 +380,56 @@ func TestStreamValues(t *testing.T) {
 		}
 	}
 }
+
+// A large stream is freed in parts.
+func TestStreamsAreFreedInParts(t *testing.T) {
+	s := New(Config{})
+	s.Lock(^uint64(0))
+	d := s.DB(0, 1)
+	for range 2 {
+		k, _ := d.Stream([]byte("s"), ForWrite)
+		k.Create()
+		k.CreateGroup([]byte("a"), StreamID{}, 0)
+		k.CreateGroup([]byte("b"), StreamID{}, 0)
+		for i := range uint64(20_000) {
+			id := StreamID{i + 1, 0}
+			k.Add(id, [][]byte{[]byte("field"), []byte("value")})
+			k.EachGroup(func(g StreamGroup) {
+				c, _ := g.MakeConsumer(fmt.Append(nil, i%7), 1)
+				g.SetPending(StreamPending{id, c, 1, 1})
+			})
+		}
+		k.Commit()
+		p := k.at.part
+		before := p.members.Bytes()
+		if before != k.o.bytes() {
+			t.Fatalf("%d bytes, want %d", before, k.o.bytes())
+		}
+		k.DeleteGroup([]byte("a"))
+		k.Commit()
+		if p.members.Bytes() != k.o.bytes() || p.members.Bytes()+p.members.Buried() < before*9/10 {
+			t.Errorf("%d bytes and %d buried of %d", p.members.Bytes(), p.members.Buried(), before)
+		}
+		d.Delete([]byte("s"))
+		if p.members.Bytes() != 0 || p.members.Buried() < before*8/10 {
+			t.Errorf("%d bytes and %d buried of %d", p.members.Bytes(), p.members.Buried(), before)
+		}
+		for parts := 0; ; parts++ {
+			live := p.members.Nodes().Live()
+			if !p.reap(100) {
+				if parts < 10 {
+					t.Errorf("%d parts", parts)
+				}
+				break
+			}
+			if freed := live - p.members.Nodes().Live(); freed > 200*1400 {
+				t.Errorf("%d bytes freed at once", freed)
+			}
+		}
+		if n := p.members.Nodes().Live() + p.members.Buried(); n != 0 {
+			t.Errorf("%d bytes are left", n)
+		}
+	}
+	s.Unlock(^uint64(0))
+	checkInvariants(t, s)
+}

@@ -68,7 +68,8 @@ func (s *Store) reap(ctx context.Context) {
 // there is more.
 func (p *partition) reap(n int) (more bool) {
 	more = p.shard.Reap(n)
-	return p.members.Reap(n) || more
+	more = p.members.Reap(n) || more
+	return p.reapStreams(n) || more
 }
 
 func (s *Store) trim(ctx context.Context) {

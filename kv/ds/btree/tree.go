@@ -303,6 +303,35 @@ func (f Forest) drop(t *Tree, n node) {
 	f.free(t, n)
 }
 
+// FreePart frees up to n nodes of a tree that is given up, and returns how many it
+// could have freed beyond: the tree is free when that isn't 0. Nothing else may be
+// done with a tree that is free in part.
+func (f Forest) FreePart(t *Tree, n int) (left int) {
+	for ; n > 0 && t.root != 0; n-- {
+		if f.freeLast(t, t.root) {
+			t.root = 0
+		}
+	}
+	if t.root == 0 {
+		*t = Tree{}
+	}
+	return n
+}
+
+// freeLast frees the last node below a node that has no children, and reports
+// whether that was the node itself.
+func (f Forest) freeLast(t *Tree, ref arena.Ref) bool {
+	n := f.node(ref)
+	if last := n.len() - 1; !n.leaf() && last >= 0 {
+		if f.freeLast(t, n.child(last)) {
+			n.setLen(last)
+		}
+		return false
+	}
+	f.free(t, n)
+	return true
+}
+
 // StoredSize is the size of a stored tree, in bytes.
 const StoredSize = 24
 

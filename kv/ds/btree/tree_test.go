@@ -133,7 +133,14 @@ func TestTreeAgreesWithASlice(t *testing.T) {
 					m.check(random())
 				}
 			}
-			m.f.Free(&m.t)
+			if seed%2 == 0 {
+				m.f.Free(&m.t)
+			}
+			for m.f.FreePart(&m.t, 3) == 0 {
+				if m.t.Bytes() != m.h.Live() {
+					t.Fatalf("%d bytes, want %d", m.t.Bytes(), m.h.Live())
+				}
+			}
 			if n := m.h.Live(); n != 0 || m.t.Len() != 0 {
 				t.Errorf("%d bytes are left", n)
 			}
