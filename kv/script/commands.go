@@ -11,7 +11,7 @@ import (
 // Specs are the commands of scripting.
 func (e *Engine) Specs() []command.Spec {
 	const (
-		flags = command.NoScript | command.SkipMonitor | command.Stale | command.Scripting
+		flags = command.NoScript | command.SkipMonitor | command.Stale | command.Scripting | command.NoMandatoryKeys
 		run   = flags | command.MayReplicate
 		read  = flags | command.ReadOnly
 		cost  = "Depends on the script that is executed."

@@ -46,6 +46,9 @@ const (
 	// keys that they don't name: outside cluster mode, and if they name no keys,
 	// with every partition locked.
 	Scripting
+	// NoMandatoryKeys says that a call may name no keys although the command has
+	// key specifications. Shown by COMMAND INFO; MayReplicate is not, as in Redis.
+	NoMandatoryKeys
 )
 
 // Categories are the ACL categories that can't be derived from Flags.
