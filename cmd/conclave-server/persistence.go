@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"conclave/cmd/internal/config"
+	"conclave/fsm/slot"
 	"conclave/kv/durable"
 	"conclave/kv/persist"
 	"conclave/resp/command"
@@ -119,4 +120,42 @@ func (r *rooms) prepareShutdown(save, noSave, force bool) error {
 	r.disk.Resume()
 	r.server.Unpause()
 	return errShutdown
+}
+
+// reportStrays tells the operator of keys in slots that are another node's, once
+// it is known whose the slots are. They are not served and not removed: redis-cli
+// --cluster fix moves them.
+func (n *clusterRooms) reportStrays(ctx context.Context) error {
+	late := time.NewTimer(time.Minute)
+	defer late.Stop()
+	for waiting := true; waiting; {
+		changed := n.Changed()
+		if n.View().Assigned() == slot.Count {
+			break
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			waiting = false
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	st, self := n.View(), n.Self()
+	me := st.Node(self)
+	if me == nil || !me.IsPrimary() {
+		return nil // a replica's keys are its primary's
+	}
+	keys, slots := 0, 0
+	for s := range slot.Count {
+		if owner := st.OwnerNode(s); owner == nil || owner.ID != self {
+			if k := n.r.store.CountInSlot(s); k > 0 {
+				keys, slots = keys+k, slots+1
+			}
+		}
+	}
+	if keys > 0 {
+		n.r.log.Warn("keys lie here in slots that this node doesn't serve; they are kept: see redis-cli --cluster fix", "keys", keys, "slots", slots)
+	}
+	return nil
 }

@@ -456,3 +456,117 @@ func TestLoading(t *testing.T) {
 		t.Errorf("%d keys", n)
 	}
 }
+
+// Keys in slots that a node doesn't have are kept, shown to those who can move
+// them, and not served.
+func TestStrayKeysAreKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := ours(t, dir)
+	p.do("set", "foo", "1") // slot 12182
+	p.do("set", "bar", "2") // slot 5061
+	p.end(syscall.SIGTERM)
+	args := []string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-port", freePort(t), "--logfile", "log"}
+	for round := range 2 {
+		p = ours(t, dir, args...)
+		if round == 0 {
+			p.do("cluster", "addslotsrange", "0", "8191")
+		}
+		eventually(t, "its own slots are served", func() bool {
+			r, err := p.c.Do("get", "bar")
+			return err == nil && r.Text == "2"
+		})
+		if r, err := p.c.Do("get", "foo"); err != nil || r.Err() == nil || !strings.Contains(r.Err().Error(), "CLUSTERDOWN Hash slot not served") {
+			t.Errorf("GET of a stray key: %v, %v", r, err)
+		}
+		if n := p.do("cluster", "countkeysinslot", "12182").Int; n != 1 {
+			t.Errorf("%d keys in the slot", n)
+		}
+		if keys := p.do("cluster", "getkeysinslot", "12182", "10").Elements; len(keys) != 1 || keys[0].Text != "foo" {
+			t.Errorf("keys in the slot: %v", keys)
+		}
+		p.end(syscall.SIGTERM)
+	}
+	p = ours(t, dir, args...)
+	p.do("cluster", "addslotsrange", "8192", "16383")
+	eventually(t, "it is served", func() bool {
+		r, err := p.c.Do("get", "foo")
+		return err == nil && r.Text == "1"
+	})
+}
+
+// The nodes of a Redis Cluster, started anew with this server on their
+// directories, are the same cluster with the same keys.
+func TestClusterOfRedisIsTakenOver(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Log("left out: redis-server is not installed")
+		return
+	}
+	const nodes, keys = 3, 200
+	var dirs, ports, buses [nodes]string
+	var them [nodes]*running
+	for i := range nodes {
+		dirs[i], ports[i], buses[i] = t.TempDir(), freePort(t), freePort(t)
+		kind := "no"
+		if i == 1 {
+			kind = "yes" // one node has an append-only file
+		}
+		cmd := exec.Command("redis-server", "--port", ports[i], "--bind", "127.0.0.1", "--dir", dirs[i], "--cluster-enabled", "yes",
+			"--cluster-port", buses[i], "--appendonly", kind)
+		them[i] = launch(t, cmd, ports[i])
+	}
+	for i, p := range them {
+		p.do("cluster", "addslotsrange", strconv.Itoa(i*16384/nodes), strconv.Itoa((i+1)*16384/nodes-1))
+		p.do("cluster", "set-config-epoch", strconv.Itoa(i+1))
+	}
+	for i := 1; i < nodes; i++ {
+		them[0].do("cluster", "meet", "127.0.0.1", ports[i], buses[i])
+	}
+	serves := func(p *running) bool {
+		info := p.do("cluster", "info").Text
+		return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
+	}
+	for _, p := range them {
+		eventually(t, "the cluster serves", func() bool { return serves(p) })
+	}
+	// set and get find the node by trying.
+	try := func(all [nodes]*running, args ...string) string {
+		for _, p := range all {
+			if r, err := p.c.Do(args...); err == nil && r.Err() == nil {
+				return r.Text
+			}
+		}
+		t.Fatalf("%q: nobody answers", args)
+		return ""
+	}
+	for i := range keys {
+		try(them, "set", fmt.Sprint("key", i), fmt.Sprint("value", i))
+	}
+	var ids [nodes]string
+	for i, p := range them {
+		ids[i] = p.do("cluster", "myid").Text
+		p.end(syscall.SIGTERM)
+	}
+	var us [nodes]*running
+	for i := range nodes {
+		kind := "no"
+		if i == 1 {
+			kind = "yes"
+		}
+		cmd := process(t, "--port", ports[i], "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", buses[i], "--appendonly", kind)
+		cmd.Dir = dirs[i]
+		us[i] = launch(t, cmd, ports[i])
+	}
+	for i, p := range us {
+		eventually(t, "the cluster serves", func() bool { return serves(p) })
+		if got := p.do("cluster", "myid").Text; got != ids[i] {
+			t.Errorf("node %d is %s, was %s", i, got, ids[i])
+		}
+	}
+	for i := range keys {
+		if got := try(us, "get", fmt.Sprint("key", i)); got != fmt.Sprint("value", i) {
+			t.Errorf("key%d is %q", i, got)
+		}
+	}
+}
