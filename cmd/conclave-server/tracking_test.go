@@ -108,3 +108,31 @@ func TestTrackingLeavesNothingStale(t *testing.T) {
 		}
 	}
 }
+
+// A table that is made smaller gets smaller by itself, and clients are told.
+func TestTrackingTableShrinks(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	addr := startServer(t, process(t, "--port", port, "--bind", "127.0.0.1"), port)
+	c := talkTo(t, addr, "c")
+	c.send("HELLO 3")
+	c.reply()
+	c.send("CLIENT TRACKING ON")
+	c.reply()
+	c.send("MGET a b c")
+	c.reply()
+	c.send("CONFIG SET tracking-table-max-keys 1")
+	c.reply()
+	gone := map[string]bool{}
+	for range 2 {
+		gone[c.reply()] = true
+	}
+	for r := range gone {
+		if !strings.HasPrefix(r, ">[invalidate [") {
+			t.Errorf("got %s instead of an invalidation", r)
+		}
+	}
+	if len(gone) != 2 {
+		t.Errorf("told of %v, want two keys", gone)
+	}
+}

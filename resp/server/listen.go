@@ -174,6 +174,7 @@ func (s *Server) housekeep(ctx context.Context) {
 		case now := <-t.C:
 			s.stats.sample(now)
 			s.dropIdle(now)
+			s.limitTracking(10_000)
 		case <-ctx.Done():
 			return
 		}

@@ -265,7 +265,7 @@ func (s *Session) remember(spec *command.Spec, args [][]byte) {
 			t.enter(args[i], s.id)
 		}
 	}
-	s.srv.limitTracking()
+	s.srv.limitTracking(100)
 }
 
 func (t *tracking) shardOf(key []byte) *trackingShard {
@@ -303,15 +303,15 @@ func (t *tracking) take(h *trackingShard, key []byte) []uint64 {
 	return ids
 }
 
-// limitTracking keeps the table at its size: clients are told to forget other
-// keys, as if those had changed.
-func (s *Server) limitTracking() {
+// limitTracking brings the table down to its size, by at most so many keys:
+// clients are told to forget some, as if those had changed.
+func (s *Server) limitTracking(atMost int) {
 	t := &s.tracking
 	most := int64(s.limits().TrackingKeys)
 	if most <= 0 {
 		return
 	}
-	for range 100 {
+	for range atMost {
 		if t.keys.Load() <= most {
 			return
 		}
