@@ -19,7 +19,10 @@ import (
 type session struct {
 	db      int
 	noTouch bool
+	perms   command.Permissions
 }
+
+func (s *session) Permissions() command.Permissions { return s.perms }
 
 func (s *session) ID() uint64       { return 1 }
 func (s *session) DB() int          { return s.db }

@@ -89,13 +89,11 @@ func (h *handlers) parseSort(c *command.Ctx) (o sortOptions, ok bool) {
 			o.by = c.Arg(i)
 			if bytes.IndexByte(o.by, '*') < 0 {
 				o.unsorted = true
-			} else if h.Cluster {
-				c.Error("ERR BY option of SORT denied in Cluster mode.")
+			} else if !h.mayLookUp(c, "BY") {
 				return o, false
 			}
 		case c.Is(i, "get") && left >= 1:
-			if h.Cluster {
-				c.Error("ERR GET option of SORT denied in Cluster mode.")
+			if !h.mayLookUp(c, "GET") {
 				return o, false
 			}
 			i++
@@ -106,6 +104,20 @@ func (h *handlers) parseSort(c *command.Ctx) (o sortOptions, ok bool) {
 		}
 	}
 	return o, true
+}
+
+// mayLookUp reports whether SORT may read keys that it doesn't name, or replies
+// why it may not.
+func (h *handlers) mayLookUp(c *command.Ctx, option string) bool {
+	switch {
+	case h.Cluster:
+		c.Error("ERR " + option + " option of SORT denied in Cluster mode.")
+	case !c.ReadsAnyKey():
+		c.Error("ERR " + option + " option of SORT denied due to insufficient ACL permissions.")
+	default:
+		return true
+	}
+	return false
 }
 
 // window is the range of a result of n elements that LIMIT leaves.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"conclave/kv/commands"
+	"conclave/resp/command"
 )
 
 // Random sorts of lists, sets and sorted sets, by themselves and by other keys.
@@ -91,3 +92,26 @@ func (g *generator) sort() []string {
 
 // text is a value without zero bytes, at which Redis stops comparing.
 func (g *generator) text() string { return strings.ReplaceAll(g.value(), "\x00", "0") }
+
+// restricted is a user who may read all keys, or only those that start with a.
+type restricted struct{ anyKey bool }
+
+func (restricted) Name() string       { return "u" }
+func (restricted) Unrestricted() bool { return false }
+
+func (restricted) Check(*command.Spec, [][]byte) (command.Denial, bool) {
+	return command.Denial{}, true
+}
+
+func (r restricted) ReadsAnyKey(*command.Spec, [][]byte) bool { return r.anyKey }
+
+func TestSortLooksUpWhatTheUserMayRead(t *testing.T) {
+	l := newLocal(t, commands.Deps{})
+	l.expect("RPUSH a 2 1", "(integer) 2")
+	l.session.perms = restricted{}
+	l.expect("SORT a BY w*", "(error) ERR BY option of SORT denied due to insufficient ACL permissions.")
+	l.expect("SORT a GET #", "(error) ERR GET option of SORT denied due to insufficient ACL permissions.")
+	l.expect("SORT a BY nosort", `["2" "1"]`)
+	l.session.perms = restricted{anyKey: true}
+	l.expect("SORT_RO a BY w* GET #", `["1" "2"]`)
+}
