@@ -504,6 +504,28 @@ func TestEachElementIsDeliveredOnce(t *testing.T) {
 	})
 }
 
+// What a client sends while it is blocked is not kept without a limit: it waits in
+// the socket, or the connection ends.
+func TestInputWhileBlockedIsBounded(t *testing.T) {
+	t.Parallel()
+	limits := server.DefaultLimits()
+	limits.MaxQuery = 64 << 10
+	drivers(t, func(c *server.Config) { c.Limits = func() *server.Limits { return limits } }, func(t *testing.T, b *blockingServer) {
+		w := b.dial()
+		b.blocks(w, "bpop q 0\r\n", 1)
+		ping := strings.Repeat("ping\r\n", 10_000)
+		w.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		for n := 0; ; n += len(ping) {
+			if _, err := w.Write([]byte(ping)); err != nil {
+				break // refused, or not read
+			}
+			if n > 64<<20 {
+				t.Fatal("everything is taken")
+			}
+		}
+	})
+}
+
 // A server that stops ends the waits.
 func TestStoppingEndsWaits(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,9 @@ func (s *Session) begin(now time.Time) {
 // can't run here (leave).
 func (s *Session) work() {
 	if s.wait != nil && !s.resume() {
+		if most := s.parser.MaxQuery; most > 0 && s.parser.Buffered() > most {
+			s.malformed(resp.ErrQueryLimit) // it is only read meanwhile, not run
+		}
 		return
 	}
 	for s.wait == nil && !s.closing && !s.killed.Load() {
