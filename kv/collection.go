@@ -83,7 +83,7 @@ func (m *members) init(sp *ds.Space) {
 
 // Bytes is the memory that the objects take. No lock is needed.
 func (m *members) Bytes() int64 {
-	return m.Shard.Bytes() - m.trees.Buried() - m.lists.Buried() - m.streams.Buried()
+	return m.Shard.Bytes() - m.trees.Buried() - m.lists.Buried() - m.streams.Buried() + m.streams.onHeap.Load()
 }
 
 // Buried is the memory of objects that have been given up but not freed yet. No

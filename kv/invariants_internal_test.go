@@ -42,7 +42,7 @@ func checkInvariants(t *testing.T, s *Store) {
 		if objects != p.members.Bytes() {
 			t.Errorf("partition %d: objects of %d bytes take %d", i, objects, p.members.Bytes())
 		}
-		if err := p.members.Check(objects + p.members.trees.Buried() + p.members.lists.Buried() - p.members.Nodes().Live()); err != nil {
+		if err := p.members.Check(objects + p.members.trees.Buried() + p.members.lists.Buried() + p.members.streams.Buried() - p.members.streams.onHeap.Load() - p.members.Nodes().Live()); err != nil {
 			t.Errorf("partition %d: objects: %v", i, err)
 		}
 	}

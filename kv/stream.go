@@ -30,6 +30,8 @@ type streamObject struct {
 	groups                  []*streamGroup // by name
 	// cells are what nodes and consumers take, with the trees of the consumers.
 	cells int64
+	// onHeap is what there is on Go's heap.
+	onHeap int64
 }
 
 // streamIndex is where the trees from IDs to nodes take theirs from.
@@ -51,7 +53,7 @@ func (s *StreamKey) Exists() bool { return s.o != nil }
 // Create makes an empty stream of a key that is absent.
 func (s *StreamKey) Create() {
 	if s.o == nil {
-		s.o = &streamObject{}
+		s.o = s.at.part.newStream()
 		s.d.setObject(&s.at, s.key, kind(Stream, StreamNodes), s.o)
 		s.changed = true
 	}
@@ -402,7 +404,7 @@ func (s *StreamKey) trimNode(n streamNode, t StreamTrim) (removed int64) {
 func (o *streamObject) count() int { return o.length }
 
 func (o *streamObject) bytes() int64 {
-	n := o.cells + o.nodes.Bytes()
+	n := o.onHeap + o.cells + o.nodes.Bytes()
 	for _, g := range o.groups {
 		n += g.pending.Bytes()
 	}
@@ -410,7 +412,8 @@ func (o *streamObject) bytes() int64 {
 }
 
 func (o *streamObject) clone(from, to *partition) object {
-	c := &streamObject{length: o.length, added: o.added, last: o.last, first: o.first, maxDeleted: o.maxDeleted}
+	c := to.newStream()
+	c.length, c.added, c.last, c.first, c.maxDeleted = o.length, o.added, o.last, o.first, o.maxDeleted
 	index := to.streamIndex()
 	from.streamIndex().Up(&o.nodes, btree.Key{}, func(k btree.Key, v []byte) bool {
 		n := from.streamNode(arena.Ref(binary.LittleEndian.Uint64(v)))

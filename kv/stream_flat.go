@@ -132,7 +132,7 @@ func (f *FlatStream) ID() StreamID {
 
 // buildStream gives a key the stream that a flat form stands for.
 func (d DB) buildStream(at *place, key []byte, flat packed.List) {
-	p, o, r := at.part, &streamObject{}, ReadFlatStream(flat)
+	p, o, r := at.part, at.part.newStream(), ReadFlatStream(flat)
 	o.last, o.maxDeleted, o.added = r.ID(), r.ID(), r.Uint()
 	l := d.s.Limits()
 	var text []byte
@@ -157,6 +157,7 @@ func (d DB) buildStream(at *place, key []byte, flat packed.List) {
 		o.buildGroup(p, g, r)
 		i, _ := o.findGroup([]byte(g.name))
 		o.groups = slices.Insert(o.groups, i, g)
+		o.charge(p, groupOnHeap+int64(len(g.name)))
 	}
 	d.setObject(at, key, kind(Stream, StreamNodes), o)
 }

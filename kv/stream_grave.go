@@ -13,6 +13,35 @@ import (
 type streamGraves struct {
 	all    []*streamObject
 	buried atomic.Int64
+	// onHeap is what the streams that are there take beside their nodes and cells,
+	// on Go's heap.
+	onHeap atomic.Int64
+}
+
+// What streams take on Go's heap, about: with their place among the objects, or in
+// lists that grow by doubling.
+const (
+	streamOnHeap   = 176
+	groupOnHeap    = 112
+	consumerOnHeap = 12
+)
+
+// charge counts memory on Go's heap.
+func (o *streamObject) charge(p *partition, n int64) {
+	o.onHeap += n
+	p.members.streams.onHeap.Add(n)
+}
+
+// newStream makes an empty stream.
+func (p *partition) newStream() *streamObject {
+	o := &streamObject{}
+	o.charge(p, streamOnHeap)
+	return o
+}
+
+// onHeap is what a group takes on Go's heap.
+func (g *streamGroup) onHeap() int64 {
+	return groupOnHeap + int64(len(g.name)) + int64(len(g.consumers))*consumerOnHeap
 }
 
 // reapStream is how many nodes are freed at once.
@@ -44,7 +73,10 @@ func (p *partition) reapStreams(n int) (more bool) {
 	return true
 }
 
-func (o *streamObject) release(p *partition) { p.buryStream(o) }
+func (o *streamObject) release(p *partition) {
+	o.charge(p, -o.onHeap)
+	p.buryStream(o)
+}
 
 // buryStream frees a stream, at once if it is small.
 func (p *partition) buryStream(o *streamObject) {

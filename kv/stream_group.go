@@ -67,6 +67,7 @@ func (o *streamObject) addConsumer(p *partition, g *streamGroup, at int, name []
 	binary.LittleEndian.PutUint64(b[consumerActive:], uint64(active))
 	copy(b[consumerName:], name)
 	g.consumers = slices.Insert(g.consumers, at, ref)
+	o.charge(p, consumerOnHeap)
 	return ref
 }
 
@@ -95,6 +96,7 @@ func (o *streamObject) freeConsumer(p *partition, ref arena.Ref) {
 	t := btree.Stored(b[consumerPending:])
 	size := arena.CellSize(len(b))
 	o.cells -= t.Bytes() + int64(size)
+	o.charge(p, -consumerOnHeap)
 	p.streamOwn().Free(&t)
 	p.members.Nodes().Free(ref, size)
 }
@@ -108,12 +110,14 @@ func (o *streamObject) takeGroup(p *partition, g *streamGroup) *streamObject {
 		gone.cells += int64(arena.CellSize(len(b))) + t.Bytes()
 	}
 	o.cells -= gone.cells
+	o.charge(p, -g.onHeap())
 	return gone
 }
 
 // cloneGroup copies a group into another stream.
 func (o *streamObject) cloneGroup(from *partition, g *streamGroup, c *streamObject, to *partition) *streamGroup {
 	h := &streamGroup{name: g.name, last: g.last, read: g.read}
+	c.charge(to, groupOnHeap+int64(len(h.name)))
 	refs := make(map[arena.Ref]arena.Ref, len(g.consumers))
 	for i, ref := range g.consumers {
 		b := from.streamConsumer(ref)
@@ -204,7 +208,9 @@ func (s *StreamKey) CreateGroup(name []byte, last StreamID, read int64) bool {
 		return false
 	}
 	s.edit()
-	s.o.groups = slices.Insert(s.o.groups, i, &streamGroup{name: string(name), last: last, read: read})
+	g := &streamGroup{name: string(name), last: last, read: read}
+	s.o.groups = slices.Insert(s.o.groups, i, g)
+	s.o.charge(s.at.part, g.onHeap())
 	return true
 }
 
