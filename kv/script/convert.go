@@ -73,9 +73,7 @@ func (r *replyReader) value() lua.LValue {
 		}
 		return lua.LFalse
 	case '+':
-		t := l.NewTable()
-		t.RawSetString("ok", lua.LString(text))
-		return t
+		return r.wrap("ok", lua.LString(text))
 	case '-':
 		return r.st.errorTable(string(text), true)
 	case '*', '>':
@@ -99,7 +97,7 @@ func (r *replyReader) value() lua.LValue {
 		return r.wrap("big_number", lua.LString(text))
 	case '=':
 		s := r.bulk(number(text))
-		v := l.NewTable()
+		v := l.CreateTable(0, 2)
 		format, s, _ := strings.Cut(s, ":")
 		v.RawSetString("format", lua.LString(format))
 		v.RawSetString("string", lua.LString(s))
@@ -132,7 +130,7 @@ func (r *replyReader) value() lua.LValue {
 }
 
 func (r *replyReader) wrap(name string, v lua.LValue) lua.LValue {
-	t := r.st.l.NewTable()
+	t := r.st.l.CreateTable(0, 1)
 	t.RawSetString(name, v)
 	return t
 }

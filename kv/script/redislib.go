@@ -61,7 +61,7 @@ func (st *state) describe(t *lua.LTable) {
 // errorTable is an error as scripts see it: text is its code and message. counted
 // says that the server has counted it.
 func (st *state) errorTable(text string, counted bool) *lua.LTable {
-	t := st.l.NewTable()
+	t := st.l.CreateTable(0, 2)
 	if !strings.Contains(text, " ") {
 		text = "ERR " + text
 	}
@@ -227,7 +227,7 @@ func (st *state) redisErrorReply(l *lua.LState) int {
 
 func (st *state) redisStatusReply(l *lua.LState) int {
 	if s, ok := st.oneString(l); ok {
-		t := l.NewTable()
+		t := l.CreateTable(0, 1)
 		t.RawSetString("ok", lua.LString(s))
 		l.Push(t)
 	}

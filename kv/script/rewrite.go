@@ -60,6 +60,9 @@ func compile(source, name string) (proto *lua.FunctionProto, err error) {
 	if rw.err != nil {
 		return nil, rw.err
 	}
+	if !rw.variadic {
+		chunk = enclosed(chunk)
+	}
 	proto, err = lua.Compile(chunk, name)
 	if err != nil {
 		var ce *lua.CompileError
@@ -68,7 +71,24 @@ func compile(source, name string) (proto *lua.FunctionProto, err error) {
 		}
 		return nil, fmt.Errorf("%s:1: %w", name, err)
 	}
+	if !rw.variadic {
+		return proto.FunctionPrototypes[0], nil
+	}
 	return proto, nil
+}
+
+// enclosed makes a chunk the body of a function without arguments: the library
+// has every chunk take any number of them, and makes a table of them at each
+// call.
+func enclosed(chunk []ast.Stmt) []ast.Stmt {
+	body := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: chunk}
+	outer := &ast.ReturnStmt{Exprs: []ast.Expr{body}}
+	if n := len(chunk); n > 0 {
+		body.SetLine(chunk[0].Line())
+		body.SetLastLine(chunk[n-1].LastLine() + 1)
+	}
+	at(outer, body)
+	return []ast.Stmt{outer}
 }
 
 // syntaxError says it in Lua's words. last is the number of the last line.
@@ -96,8 +116,11 @@ type rewriter struct {
 	locals map[string]int // number of declarations in force
 	scope  []string       // the declarations, innermost last
 	depth  int
+	nested int // functions around
 	temps  int
 	err    error
+	// variadic: the chunk itself uses its arguments.
+	variadic bool
 }
 
 func (w *rewriter) declare(names ...string) {
@@ -307,6 +330,10 @@ func (w *rewriter) expr(e ast.Expr) ast.Expr {
 	switch x := e.(type) {
 	case *ast.NumberExpr:
 		w.number(x)
+	case *ast.Comma3Expr:
+		w.variadic = w.variadic || w.nested == 0
+	case *ast.IdentExpr:
+		w.variadic = w.variadic || w.nested == 0 && x.Value == "arg"
 	case *ast.AttrGetExpr:
 		x.Object, x.Key = w.expr(x.Object), w.expr(x.Key)
 	case *ast.TableExpr:
@@ -353,7 +380,9 @@ func (w *rewriter) expr(e ast.Expr) ast.Expr {
 		if x.ParList.HasVargs {
 			w.declare("arg")
 		}
+		w.nested++
 		w.block(x.Stmts)
+		w.nested--
 		w.leave(mark)
 	}
 	return e
