@@ -23,6 +23,7 @@ type pushes struct {
 	since   time.Time // since when more than the soft limit has waited
 	started bool
 	stopped bool
+	cut     bool // the client didn't keep up and is being disconnected
 	wake    chan struct{}
 	done    sync.WaitGroup
 }
@@ -175,12 +176,24 @@ func (s *Session) releasePushes() {
 // notKeepingUp ends a connection over what was pushed to it. Any goroutine may
 // call it.
 func (s *Session) notKeepingUp() {
-	if s.killed.Load() {
+	p := &s.pushes
+	p.mu.Lock()
+	again := p.cut || p.stopped || s.killed.Load()
+	p.cut = true
+	if !again && s.front == nil {
+		// Closing may wait for a client that doesn't read, and whoever pushes
+		// holds locks.
+		p.done.Go(s.Kill)
+	}
+	p.mu.Unlock()
+	if again {
 		return
 	}
 	s.srv.stats.outputLimit.Add(1)
 	s.srv.failures.warn(s.srv.log, "client disconnected: it doesn't keep up", "client", s.id, "addr", s.peer.Addr)
-	s.Kill()
+	if s.front != nil {
+		s.Kill()
+	}
 }
 
 // sendPushes runs until the session ends.
