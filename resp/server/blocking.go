@@ -381,7 +381,18 @@ func (w *wait) try(key []byte, now int64, reply *resp.Writer) (done bool) {
 	c := command.NewCtx(s.srv.table, s, reply)
 	c.Spec, c.Args, c.NowMs = w.spec, w.args, now
 	s.effects.held = w.mask
+	tracked := s.srv.tracking.on.Load() != 0
+	if tracked {
+		s.claim(w.mask)
+	}
 	s.run(c, func(c *command.Ctx) { done = w.ask.Retry(c, key) })
+	if tracked {
+		if done {
+			s.remember(w.spec, w.args)
+		}
+		s.disclaim(w.mask)
+		s.settleTracking()
+	}
 	return done
 }
 
