@@ -12,6 +12,12 @@ import (
 // time in milliseconds when the wait ends; 0 = never. ok is false if the error has
 // been replied.
 func deadline(c *command.Ctx, arg []byte) (until int64, ok bool) {
+	if n, ok := kv.ParseInt(arg); ok && n >= 0 && n < math.MaxInt32 { // as mostly
+		if n > 0 {
+			until = c.NowMs + n*1000
+		}
+		return until, true
+	}
 	f, ok := parseLongDouble(arg)
 	if !ok {
 		c.Error("ERR timeout is not a float or out of range")

@@ -56,7 +56,8 @@ func (h *handlers) lpos(c *command.Ctx) {
 	if !ok {
 		return
 	}
-	var found []int64
+	var few [8]int64
+	found := few[:0]
 	want, looked, skip := packed.Parse(c.Arg(2)), int64(0), max(p.rank, -p.rank)-1
 	most := p.count
 	switch most {

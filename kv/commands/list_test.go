@@ -10,6 +10,7 @@ import (
 
 	"conclave/kv"
 	"conclave/kv/commands"
+	"conclave/resp/command"
 )
 
 // listGenerator makes commands on lists, most of them meaningful.
@@ -245,4 +246,40 @@ func list(all []string) string {
 		quoted[i] = fmt.Sprintf("%q", s)
 	}
 	return "[" + strings.Join(quoted, " ") + "]"
+}
+
+// The commands of queues and stacks leave no garbage behind.
+func TestListCommandsDoNotAllocate(t *testing.T) {
+	l := newLocal(t, commands.Deps{})
+	for i := range 3000 {
+		l.do("RPUSH", "long", fmt.Sprint("element ", i))
+	}
+	for i := range 60 {
+		l.do("RPUSH", "short", fmt.Sprint("element ", i))
+	}
+	l.ctx.Keep(false)
+	var buf []byte
+	for _, line := range []string{
+		"LPUSH K x", "RPUSH K y -7", "LPOP K", "RPOP K", "LPOP K 2", "RPOP K 1", "LLEN K", "LINDEX K 1", "LRANGE K 0 20", "LSET K 0 a",
+		"LINSERT K BEFORE a b", "LTRIM K 0 -1", "LPOS K a", "LMOVE K K LEFT RIGHT", "RPOPLPUSH K K", "BLPOP K 0", "BLMOVE K K LEFT RIGHT 0",
+	} {
+		for _, key := range []string{"long", "short"} {
+			var args [][]byte
+			for _, w := range strings.Fields(strings.ReplaceAll(line, "K", key)) {
+				args = append(args, []byte(w))
+			}
+			spec := l.table.Resolve(args)
+			l.ctx.Spec, l.ctx.Args, l.ctx.NowMs = spec, args, l.now
+			l.store.Lock(command.AllPartitions)
+			n := testing.AllocsPerRun(20, func() {
+				l.w.Reset(buf)
+				spec.Run(l.ctx)
+				buf = l.w.Bytes()
+			})
+			l.store.Unlock(command.AllPartitions)
+			if n > 0 {
+				t.Errorf("%s: %v allocations", strings.ReplaceAll(line, "K", key), n)
+			}
+		}
+	}
 }
