@@ -351,6 +351,9 @@ func (r *rooms) dataset() commands.Dataset {
 	for db := range r.store.Databases() {
 		d.Keys += r.store.DBStats(db).Keys
 	}
+	scripts := r.scripts.Info()
+	d.Scripts, d.Libraries, d.Functions = int64(scripts.Scripts), int64(scripts.Libraries), int64(scripts.Functions)
+	d.ScriptBytes, d.LibraryBytes = scripts.ScriptBytes, scripts.LibraryBytes
 	return d
 }
 

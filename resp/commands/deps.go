@@ -81,6 +81,12 @@ type Dataset struct {
 	OffHeap int64
 	// Keys counts the keys of all databases.
 	Keys int64
+
+	// Scripts in the cache, libraries of functions and their functions, and the
+	// bytes of their sources.
+	Scripts, Libraries, Functions int64
+	ScriptBytes, LibraryBytes     int64
+
 	// Dirty counts the changes since the data was last saved.
 	Dirty int64
 

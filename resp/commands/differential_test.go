@@ -149,8 +149,6 @@ func TestInfoFieldsOfRedis(t *testing.T) {
 		"atomicvar_api": "of the C compiler", "gcc_version": "go_version instead",
 		"total_reads_processed": "not counted: the front end changes", "total_writes_processed": "not counted: the front end changes",
 		"reply_buffer_shrinks": "no such buffers", "reply_buffer_expands": "no such buffers",
-		"used_memory_vm_eval": "no scripts yet", "used_memory_scripts_eval": "no scripts yet", "used_memory_vm_functions": "no scripts yet",
-		"used_memory_vm_total": "no scripts yet", "used_memory_vm_total_human": "no scripts yet", "used_memory_functions": "no scripts yet",
 		"allocator_rss_ratio": "Go's allocator has no such figure", "allocator_rss_bytes": "Go's allocator has no such figure",
 		"rss_overhead_ratio": "Go's allocator has no such figure", "rss_overhead_bytes": "Go's allocator has no such figure",
 	}

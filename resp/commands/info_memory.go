@@ -58,9 +58,7 @@ func (r *room) infoMemory(b []byte) []byte {
 	f.num("allocator_active", m.reserved)
 	f.num("allocator_resident", m.resident)
 	f.size("total_system_memory", systemMemory())
-	f.size("used_memory_lua", 0)
-	f.size("used_memory_scripts", 0)
-	f.nums(0, "number_of_cached_scripts", "number_of_functions", "number_of_libraries")
+	f.scripts(m.dataset)
 	f.size("maxmemory", r.maxMemory())
 	f.str("maxmemory_policy", r.directive("maxmemory-policy", "noeviction"))
 	f.ratio("allocator_frag_ratio", ratio(m.reserved, m.used))
@@ -75,6 +73,21 @@ func (r *room) infoMemory(b []byte) []byte {
 	f.num("lazyfree_pending_objects", m.dataset.LazyfreePending)
 	f.num("lazyfreed_objects", m.dataset.Lazyfreed)
 	return f.b
+}
+
+// scripts tells of scripts and functions. What their interpreters use is part of
+// the heap, and not known apart.
+func (f *fields) scripts(d Dataset) {
+	f.num("used_memory_vm_eval", 0)
+	f.size("used_memory_lua", 0)
+	f.num("used_memory_scripts_eval", d.ScriptBytes)
+	f.num("number_of_cached_scripts", d.Scripts)
+	f.num("number_of_functions", d.Functions)
+	f.num("number_of_libraries", d.Libraries)
+	f.num("used_memory_vm_functions", 0)
+	f.size("used_memory_vm_total", 0)
+	f.num("used_memory_functions", d.LibraryBytes)
+	f.size("used_memory_scripts", d.ScriptBytes+d.LibraryBytes)
 }
 
 func ratio(a, b int64) float64 {
