@@ -120,6 +120,8 @@ type replayer struct {
 	c          *command.Ctx
 	w          resp.Writer
 	session    replaySession
+	specs      [replayGroup]*command.Spec
+	keys       [replayGroup][]byte
 	failed     int
 	firstError string
 }
@@ -186,15 +188,40 @@ func (r *replayer) batch(calls [][][]byte) error {
 		r.d.cfg.Store.Lock(command.AllPartitions)
 		defer r.d.cfg.Store.Unlock(command.AllPartitions)
 	}
-	for _, args := range calls {
-		if err := r.call(args); err != nil {
-			return err
+	for len(calls) > 0 {
+		n := min(len(calls), replayGroup)
+		r.lookUp(calls[:n])
+		for i, args := range calls[:n] {
+			if err := r.call(r.specs[i], args); err != nil {
+				return err
+			}
 		}
+		calls = calls[n:]
 	}
 	return nil
 }
 
-func (r *replayer) call(args [][]byte) error {
+// replayGroup is how many commands are looked at before the first of them runs:
+// the memory of their keys is on its way then.
+const replayGroup = 32
+
+// lookUp finds the commands of a group, and tells the store of their keys.
+func (r *replayer) lookUp(calls [][][]byte) {
+	n := 0
+	for i, args := range calls {
+		spec := r.d.table.Resolve(args)
+		r.specs[i] = spec
+		if spec != nil && spec.SimpleKey() > 0 && spec.SimpleKey() < len(args) {
+			r.keys[n] = args[spec.SimpleKey()]
+			n++
+		}
+	}
+	if n > 1 {
+		r.d.cfg.Store.Touch(r.session.db, r.keys[:n])
+	}
+}
+
+func (r *replayer) call(spec *command.Spec, args [][]byte) error {
 	c := r.c
 	switch {
 	case command.EqualFold(args[0], "multi"), command.EqualFold(args[0], "exec"):
@@ -207,7 +234,6 @@ func (r *replayer) call(args [][]byte) error {
 		r.session.db = int(n)
 		return nil
 	}
-	spec := r.d.table.Resolve(args)
 	if spec == nil || spec.Run == nil {
 		return fmt.Errorf("unknown command %.128q in the append-only file", args[0])
 	}

@@ -31,7 +31,8 @@ type AOFReader struct {
 	summed bool  // there was a checksum before, so one is due
 	torn   bool  // the checksum that was wrong has the length that is right
 	good   int64
-	multi  int // index of the MULTI that isn't answered by an EXEC yet, or -1
+	given  int64 // offset behind the last batch
+	multi  int   // index of the MULTI that isn't answered by an EXEC yet, or -1
 	err    error
 }
 
@@ -71,7 +72,7 @@ func (r *AOFReader) Next() (AOFBatch, error) {
 			r.fail(at, err)
 		case end != goesOn && r.multi < 0 && len(r.batch.Commands) > 0:
 			return r.release(end == endsChecked), nil
-		case r.multi < 0 && r.src.offset(r.d.rest)-r.region >= int64(r.Hold) && len(r.batch.Commands) > 0:
+		case r.multi < 0 && r.overdue() && len(r.batch.Commands) > 0:
 			return r.release(false), nil
 		}
 	}
@@ -87,7 +88,17 @@ func (r *AOFReader) Next() (AOFBatch, error) {
 	return AOFBatch{}, r.err
 }
 
+// releaseAt is how much is given out at once where there are no checksums.
+const releaseAt = 64 << 10
+
+// overdue reports whether commands have been kept back for long enough.
+func (r *AOFReader) overdue() bool {
+	at := r.src.offset(r.d.rest)
+	return at-r.region >= int64(r.Hold) && at-r.given >= int64(min(r.Hold, releaseAt))
+}
+
 func (r *AOFReader) release(checked bool) AOFBatch {
+	r.given = r.good
 	b := AOFBatch{Commands: r.batch.Commands, End: r.good, Checked: checked}
 	r.batch.Commands = nil
 	return b
