@@ -156,6 +156,7 @@ func (s *Session) resume() bool {
 		return false
 	}
 	s.wait = nil
+	s.takeOver()
 	mark := s.w.Len()
 	c := s.call
 	c.Spec, c.Args, c.InExec, c.NowMs = w.spec, w.args, false, s.clock.ms()
@@ -385,6 +386,7 @@ func (w *wait) try(key []byte, now int64, reply *resp.Writer) (done bool) {
 	if tracked {
 		s.claim(w.mask)
 	}
+	s.holdForAnswer()
 	s.run(c, func(c *command.Ctx) { done = w.ask.Retry(c, key) })
 	if tracked {
 		if done {
@@ -392,6 +394,9 @@ func (w *wait) try(key []byte, now int64, reply *resp.Writer) (done bool) {
 		}
 		s.disclaim(w.mask)
 		s.settleTracking()
+	}
+	if !done {
+		s.stopHolding()
 	}
 	return done
 }

@@ -20,6 +20,7 @@ type pushes struct {
 	mu      sync.Mutex
 	buf     []byte
 	held    bool
+	answers bool      // a call that waited is being answered, by whoever ended its wait
 	since   time.Time // since when more than the soft limit has waited
 	started bool
 	stopped bool
@@ -59,7 +60,8 @@ func (s *Session) Push(b []byte, limit OutputLimit) {
 		p.mu.Unlock()
 		return
 	}
-	if s.front != nil && !p.held {
+	held := p.held || p.answers
+	if s.front != nil && !held {
 		p.mu.Unlock()
 		s.front.push(b, limit)
 		return
@@ -69,7 +71,6 @@ func (s *Session) Push(b []byte, limit OutputLimit) {
 		p.buf = append(p.buf, b...)
 		p.waiting.Store(true)
 	}
-	held := p.held
 	if !held && !p.started {
 		p.started = true
 		p.done.Go(s.sendPushes)
@@ -159,6 +160,43 @@ func (s *Session) releasePushes() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = false
+	if !p.answers {
+		s.letGo()
+	}
+}
+
+// holdForAnswer keeps pushes back while a call that waited is being answered, so
+// that what the answer causes follows it.
+func (s *Session) holdForAnswer() {
+	s.pushes.mu.Lock()
+	defer s.pushes.mu.Unlock()
+	s.pushes.answers = true
+}
+
+// stopHolding ends that, where there was no answer after all.
+func (s *Session) stopHolding() {
+	p := &s.pushes
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answers = false; !p.held {
+		s.letGo()
+	}
+}
+
+// takeOver makes what was held for the answer the owner's to take or release. Owner
+// only.
+func (s *Session) takeOver() {
+	p := &s.pushes
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answers {
+		p.answers, p.held, s.holding = false, true, true
+	}
+}
+
+// letGo sends what has been held on its way. The lock is held.
+func (s *Session) letGo() {
+	p := &s.pushes
 	switch {
 	case len(p.buf) == 0 || p.stopped:
 	case s.front != nil:
@@ -224,7 +262,7 @@ func (s *Session) sendQueued() (int, error) {
 	p := &s.pushes
 	p.mu.Lock()
 	b := p.buf
-	if p.held || len(b) == 0 {
+	if p.held || p.answers || len(b) == 0 {
 		p.mu.Unlock()
 		return 0, nil
 	}
