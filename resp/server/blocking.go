@@ -197,8 +197,14 @@ type waits struct {
 	// changed a key leave after the calls that wait for the key were looked at.
 	serving sync.Mutex
 	// Guarded by serving.
-	batch []command.Waiting
-	reply resp.Writer
+	postponed []readyKey // a script that takes long has the partition
+	batch     []command.Waiting
+	reply     resp.Writer
+}
+
+type readyKey struct {
+	db  int
+	key []byte
 }
 
 func (a *waits) add(w *wait) {
@@ -282,19 +288,39 @@ func (s *Server) ServeReady() {
 	a := &s.waits
 	a.serving.Lock()
 	defer a.serving.Unlock()
+	again := a.postponed
+	a.postponed = nil
 	for {
-		db, key, ok := s.waitList.NextReady()
-		if !ok {
+		var k readyKey
+		if len(again) > 0 {
+			k, again = again[0], again[1:]
+		} else {
+			var ok bool
+			if k.db, k.key, ok = s.waitList.NextReady(); !ok {
+				return
+			}
+		}
+		if !s.serveKey(k.db, k.key) {
+			a.postponed = append(append(a.postponed, k), again...)
 			return
 		}
-		s.serveKey(db, key)
 		s.waitList.Looked()
 	}
 }
 
+// lockFree locks partitions, unless somebody holds one for long: such as a script,
+// whose session looks at what is ready at its end.
+func (s *Server) lockFree(mask uint64) bool {
+	if s.holder != nil {
+		return s.holder.LockFree(mask) == nil
+	}
+	s.cfg.Keyspace.Lock(mask)
+	return true
+}
+
 // serveKey has the calls that wait for a key look at it, first come, first
-// served.
-func (s *Server) serveKey(db int, key []byte) {
+// served. It reports whether they could.
+func (s *Server) serveKey(db int, key []byte) bool {
 	a := &s.waits
 	after, absent := uint64(0), false
 	for n := firstWaiting; ; n *= 4 {
@@ -304,22 +330,24 @@ func (s *Server) serveKey(db int, key []byte) {
 			if absent && !w.ask.Removal {
 				continue
 			}
+			if !s.lockFree(w.mask) {
+				return false
+			}
 			absent = !s.serve(w, db, key)
+			s.cfg.Keyspace.Unlock(w.mask)
 		}
 		if len(a.batch) < n {
 			clear(a.batch)
-			return
+			return true
 		}
 		after = a.batch[n-1].Number
 	}
 }
 
-// serve has a call look at a key. It reports whether the key is there
-// afterwards.
+// serve has a call look at a key, with the partitions of all of its keys locked.
+// It reports whether the key is there afterwards.
 func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 	ks := s.cfg.Keyspace
-	ks.Lock(w.mask)
-	defer ks.Unlock(w.mask)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now().UnixMilli()
@@ -436,7 +464,9 @@ func (s *Server) recheck(turn int) {
 
 // reroute asks the router about one call.
 func (s *Server) reroute(w *wait) {
-	s.cfg.Keyspace.Lock(w.mask)
+	if !s.lockFree(w.mask) {
+		return // later
+	}
 	v := s.cfg.Router.Route(&w.query)
 	s.cfg.Keyspace.Unlock(w.mask)
 	switch {
@@ -445,11 +475,20 @@ func (s *Server) reroute(w *wait) {
 		s.waits.serving.Lock()
 		defer s.waits.serving.Unlock()
 		for _, i := range w.ask.Keys {
-			s.serveKey(w.db, w.args[i])
+			if !s.serveKey(w.db, w.args[i]) {
+				w.setMissed()
+				return
+			}
 		}
 	case v.Err != "" && leftHere(v.Err):
 		w.end(rejected, v.Err)
 	}
+}
+
+func (w *wait) setMissed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.missed = true
 }
 
 func (w *wait) takeMissed() bool {

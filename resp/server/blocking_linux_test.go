@@ -504,6 +504,61 @@ func TestEachElementIsDeliveredOnce(t *testing.T) {
 	})
 }
 
+// heldQueues are queues whose partitions a script may have for long.
+type heldQueues struct {
+	*queues
+	held atomic.Bool
+}
+
+func (q *heldQueues) LockFree(mask uint64) <-chan struct{} {
+	if q.held.Load() {
+		return make(chan struct{})
+	}
+	q.Lock(mask)
+	return nil
+}
+
+func (q *heldQueues) Hold(uint64) { q.held.Store(true) }
+
+func (q *heldQueues) TryLock(mask uint64) bool {
+	q.Lock(mask)
+	return true
+}
+
+// Who looks after those that wait doesn't wait for a script.
+func TestServingDoesNotWaitForScripts(t *testing.T) {
+	t.Parallel()
+	q := &heldQueues{queues: newQueues()}
+	srv := server.New(server.Config{Keyspace: q})
+	table, err := command.Build(families(q.store), q.specs(), srv.TransactionSpecs(), command.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Use(table)
+	f := &fixture{t: t, srv: srv, store: q.store}
+	a, b := f.connect(), f.connect()
+	a.expect("bpop q 0", "")
+	b.expect("bpop r 0", "")
+	q.Lock(^uint64(0))
+	q.push([]byte("q"), []byte("v"))
+	q.push([]byte("r"), []byte("w"))
+	q.Unlock(^uint64(0))
+	q.Hold(0)
+	for range 3 {
+		srv.ServeReady()
+	}
+	if n := q.Ready().Load(); n != 2 || !a.Blocked() || !b.Blocked() {
+		t.Errorf("%d keys are ready while a script has them", n)
+	}
+	q.held.Store(false)
+	srv.ServeReady()
+	if n := q.Ready().Load(); n != 0 || a.Blocked() || b.Blocked() {
+		t.Errorf("%d keys are ready, clients still blocked: %v, %v", n, a.Blocked(), b.Blocked())
+	}
+	a.expect("ping", "$3·q=v·+PONG·")
+	b.expect("ping", "$3·r=w·+PONG·")
+}
+
 // What a client sends while it is blocked is not kept without a limit: it waits in
 // the socket, or the connection ends.
 func TestInputWhileBlockedIsBounded(t *testing.T) {
