@@ -37,4 +37,12 @@
 // The hub's lock is taken under partitions' locks, and is held while messages are
 // pushed; under it only Session.pushes, Session.mu and loopConn.mu are taken. Those
 // of tracking are held while nothing is pushed.
+//
+// waits.serving is taken with no other lock, and partitions' locks under it. A
+// wait's lock is taken under the partitions' locks, or none; keys are changed and
+// leaves taken under it. waits.mu is a leaf.
+//
+// While a call of a session waits, whoever serves it uses what of the session
+// belongs to the call: its effects, what it tracks, its rights. Its owner leaves
+// those alone until the wait is over.
 package server
