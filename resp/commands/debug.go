@@ -33,6 +33,7 @@ func debugActions() []debugAction {
 		{name: "loadaof", usage: "LOADAOF", doc: "Write the append-only file's buffer, forget all data and load them from the file.", run: (*room).debugLoadAOF},
 		{name: "jmap", usage: "JMAP", doc: "Collect garbage.", run: (*room).debugCollect},
 		{name: "object", min: 1, max: 1, usage: "OBJECT <key>", doc: "Describe how the value of <key> is stored.", store: true, run: (*room).debugObject},
+		{name: "pause-cron", min: 1, max: 1, usage: "PAUSE-CRON <0|1>", doc: "Stop or resume what the server does about once a second.", run: (*room).debugPauseCron},
 		{name: "populate", min: 1, max: 3, usage: "POPULATE <count> [<prefix>] [<size>]", doc: "Create <count> string keys named <prefix>:<num>, padded to <size>.", store: true, run: (*room).debugPopulate},
 		{name: "protocol", min: 1, max: 1, usage: "PROTOCOL <type>", doc: "Return an example of the type: " + protocolTypes + ".", run: (*room).debugProtocol},
 		{name: "quicklist-packed-threshold", min: 1, max: 1, usage: "QUICKLIST-PACKED-THRESHOLD <size>", doc: "Accepted for the sake of tests: large elements of lists are stored like others.", run: (*room).debugPackedThreshold},
@@ -166,6 +167,11 @@ func (r *room) debugLoadAOF(c *command.Ctx) {
 		c.Error("ERR Error trying to load the AOF files, check server logs.")
 		return
 	}
+	c.OK()
+}
+
+func (r *room) debugPauseCron(c *command.Ctx) {
+	r.Server.PauseHousekeeping(string(c.Arg(2)) != "0")
 	c.OK()
 }
 

@@ -173,6 +173,9 @@ func (s *Server) housekeep(ctx context.Context) {
 			s.recheck(turn)
 		case now := <-t.C:
 			s.stats.sample(now)
+			if s.resting.Load() {
+				continue
+			}
 			s.dropIdle(now)
 			s.limitTracking(10_000)
 		case <-ctx.Done():
@@ -180,6 +183,10 @@ func (s *Server) housekeep(ctx context.Context) {
 		}
 	}
 }
+
+// PauseHousekeeping stops, for tests, what is done about once a second: idle
+// clients stay, and what clients cache is not limited.
+func (s *Server) PauseHousekeeping(on bool) { s.resting.Store(on) }
 
 // dropIdle disconnects clients that have been silent for too long. Those that
 // wait for something from the server are not idle.

@@ -186,8 +186,13 @@ func (s *Session) execute(args [][]byte) {
 		if s.lastCmd.Load() != spec {
 			s.lastCmd.Store(spec)
 		}
-		if s.ran%roomEvery == 0 && s.srv.cfg.MakeRoom != nil {
-			s.srv.cfg.MakeRoom()
+		if s.ran%roomEvery == 0 {
+			if s.srv.cfg.MakeRoom != nil {
+				s.srv.cfg.MakeRoom()
+			}
+			if s.srv.tracking.on.Load() != 0 {
+				s.srv.limitTracking(100)
+			}
 		}
 		switch {
 		case spec == s.srv.exec:

@@ -88,6 +88,7 @@ type Server struct {
 	hub      hub
 	tracking tracking
 	events   atomic.Uint32 // command.Class: the keyspace events that are told
+	resting  atomic.Bool   // see PauseHousekeeping
 	slowlog  Slowlog
 	latency  Latency
 	stats    Stats
