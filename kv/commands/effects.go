@@ -32,7 +32,7 @@ func keepExpiry(c *command.Ctx, key []byte, expiry int64) {
 	case expiry == kv.NoExpiry:
 		c.Rewrite([]byte("PERSIST"), key)
 	default:
-		c.Rewrite(wordPexpireat, key, strconv.AppendInt(nil, expiry, 10))
+		c.RewriteInt(wordPexpireat, key, expiry)
 	}
 }
 

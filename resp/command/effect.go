@@ -1,5 +1,7 @@
 package command
 
+import "strconv"
+
 // Effect of a call: what has to be run where the data are kept again, in an
 // append-only file or on a replica, so that they end up the same. It is the call
 // itself if it has changed anything, unless the handler says otherwise, because
@@ -38,6 +40,17 @@ func (c *Ctx) RewriteArg(i int, arg []byte) {
 	c.edited = append(c.edited[:0], c.Args...)
 	c.editedText = append(c.editedText[:0], arg...)
 	c.edited[i] = c.editedText
+	c.Rewrite(c.edited...)
+}
+
+// RewriteInt says that the effect of the call is a word, a key and a number: once
+// per call. The number is the context's.
+func (c *Ctx) RewriteInt(word, key []byte, n int64) {
+	if c.unkept {
+		return
+	}
+	c.editedText = strconv.AppendInt(c.editedText[:0], n, 10)
+	c.edited = append(c.edited[:0], word, key, c.editedText)
 	c.Rewrite(c.edited...)
 }
 
