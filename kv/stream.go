@@ -17,6 +17,7 @@ type StreamKey struct {
 	o       *streamObject // nil if the key is absent
 	edited  bool
 	changed bool
+	grouped bool
 }
 
 // streamObject is the object of a stream: every stream has one.
@@ -65,6 +66,14 @@ func (s *StreamKey) edit() {
 	s.changed = true
 }
 
+// editGroup is called before a change of a group, of which only those are told who
+// keep the data: it is nothing to watch or wait for, as in Redis. Every reader that
+// waits would look again whenever another acknowledges.
+func (s *StreamKey) editGroup() {
+	s.note()
+	s.grouped = true
+}
+
 // note is called before a change of which nobody is told: when consumers were seen.
 func (s *StreamKey) note() {
 	if !s.edited {
@@ -75,11 +84,16 @@ func (s *StreamKey) note() {
 
 // Commit ends a change: who watches the key is told.
 func (s *StreamKey) Commit() {
-	if s.changed {
-		s.edited, s.changed = false, false
-		s.at.part.members.CountNodes()
+	switch {
+	case s.changed:
 		s.d.changed(s.at.part, s.key)
+	case s.grouped:
+		s.at.part.counters.dirty.Add(1)
+	default:
+		return
 	}
+	s.edited, s.changed, s.grouped = false, false, false
+	s.at.part.members.CountNodes()
 }
 
 // StreamInfo is what there is to say about a stream beside its entries.

@@ -207,14 +207,15 @@ func (s *StreamKey) CreateGroup(name []byte, last StreamID, read int64) bool {
 	if there {
 		return false
 	}
-	s.edit()
+	s.editGroup()
 	g := &streamGroup{name: string(name), last: last, read: read}
 	s.o.groups = slices.Insert(s.o.groups, i, g)
 	s.o.charge(s.at.part, g.onHeap())
 	return true
 }
 
-// DeleteGroup removes a group and reports whether it was there.
+// DeleteGroup removes a group and reports whether it was there. That is a change of
+// the key: who waits for the group's entries has to know.
 func (s *StreamKey) DeleteGroup(name []byte) bool {
 	if s.o == nil {
 		return false
@@ -255,7 +256,7 @@ func (g StreamGroup) Consumers() int { return len(g.g.consumers) }
 
 // SetLastID moves the group to an ID, with a read counter or -1: not known.
 func (g StreamGroup) SetLastID(id StreamID, read int64) {
-	g.s.edit()
+	g.s.editGroup()
 	g.g.last, g.g.read = id, read
 }
 
@@ -264,7 +265,7 @@ func (g StreamGroup) MoveTo(id StreamID) { g.SetLastID(id, g.g.read) }
 
 // Advance says that an entry behind the group's last ID has been read.
 func (g StreamGroup) Advance(id StreamID) {
-	g.s.edit()
+	g.s.editGroup()
 	o := g.s.o
 	switch {
 	case g.g.read != unknownRead && !o.gaps(id):
@@ -306,7 +307,7 @@ func (g StreamGroup) MakeConsumer(name []byte, ms int64) (c StreamConsumer, made
 	if there {
 		return StreamConsumer{p, g.g.consumers[i]}, false
 	}
-	g.s.edit()
+	g.s.editGroup()
 	return StreamConsumer{p, g.s.o.addConsumer(p, g.g, i, name, ms, -1)}, true
 }
 
@@ -318,7 +319,7 @@ func (g StreamGroup) DeleteConsumer(name []byte) (pending int, ok bool) {
 	if !there {
 		return 0, false
 	}
-	g.s.edit()
+	g.s.editGroup()
 	c := StreamConsumer{p, g.g.consumers[i]}
 	pending = c.Pending()
 	own := btree.Stored(p.streamConsumer(c.ref)[consumerPending:])
@@ -367,7 +368,7 @@ func (g StreamGroup) pendingOf(id StreamID, v []byte) StreamPending {
 
 // SetPending makes an entry pending, or changes what is said of one that is.
 func (g StreamGroup) SetPending(e StreamPending) {
-	g.s.edit()
+	g.s.editGroup()
 	g.s.o.deliver(g.s.at.part, g.g, e.ID, delivery{e.DeliveredMs, e.Deliveries, e.Consumer.ref})
 }
 
@@ -378,7 +379,7 @@ func (g StreamGroup) Acknowledge(id StreamID) bool {
 	if !ok {
 		return false
 	}
-	g.s.edit()
+	g.s.editGroup()
 	g.s.o.disown(p, deliveryOf(v).consumer, id)
 	p.streamPending().Delete(&g.g.pending, id.key())
 	return true

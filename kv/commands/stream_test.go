@@ -375,3 +375,36 @@ func TestStreamCommandsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// What happens within a group is kept, but wakes nobody.
+func TestGroupsWakeNobody(t *testing.T) {
+	store := kv.New(kv.Config{})
+	l := newLocal(t, commands.Deps{Store: store})
+	var told int
+	store.Observe(kv.Observer{Changed: func(int, int, []byte) { told++ }})
+	for _, tc := range []struct {
+		call       string
+		kept, told bool
+	}{
+		{"XADD s 1-1 a 1", true, true},
+		{"XGROUP CREATE s g 0", true, false},
+		{"XREADGROUP GROUP g c STREAMS s >", true, false},
+		{"XREADGROUP GROUP g c STREAMS s >", false, false},
+		{"XCLAIM s g d 0 1-1", true, false},
+		{"XACK s g 1-1", true, false},
+		{"XACK s g 1-1", false, false},
+		{"XGROUP SETID s g 0", true, false},
+		{"XGROUP DELCONSUMER s g d", true, false},
+		{"XGROUP DESTROY s g", true, true},
+		{"XDEL s 1-1", true, true},
+		{"XTRIM s MAXLEN 0", false, false},
+		{"XGROUP CREATE u g 0 MKSTREAM", true, true},
+	} {
+		told = 0
+		before := store.Changes(command.AllPartitions)
+		l.do(strings.Fields(tc.call)...)
+		if kept := store.Changes(command.AllPartitions) != before; kept != tc.kept || told > 0 != tc.told {
+			t.Errorf("%s: kept %v, told %v", tc.call, kept, told > 0)
+		}
+	}
+}
