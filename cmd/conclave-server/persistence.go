@@ -25,9 +25,15 @@ func (r *rooms) newDisk() {
 		Libraries: r.scripts,
 	})
 	r.disk.BeginLoading() // before the first client comes
-	follow := func(_, c *config.Config) error {
+	follow := func(old, c *config.Config) error {
 		r.settings.Store(durableSettings(c))
-		return r.disk.Switch()
+		err := r.disk.Switch()
+		if err != nil {
+			r.settings.Store(durableSettings(old))
+			r.log.Error("appendonly can't be changed", "err", err)
+			return errors.New("Unable to turn on AOF. Check server logs.")
+		}
+		return nil
 	}
 	r.cfg.OnChange(follow, "save", "rdbcompression", "rdb-save-incremental-fsync", "stop-writes-on-bgsave-error",
 		"rdb-key-save-delay", "key-load-delay", "appendonly", "appendfsync", "no-appendfsync-on-rewrite",

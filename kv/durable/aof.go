@@ -130,13 +130,16 @@ func (d *Disk) StartRewrite() error {
 			d.aof.turn(to)
 		}
 	})
+	switch {
+	case err != nil && !anew:
+		// The manifest says that this part follows.
+		d.cfg.Store.Lock(command.AllPartitions)
+		d.aof.turn(to)
+		d.cfg.Store.Unlock(command.AllPartitions)
+	case err != nil || !on && !set.AppendOnly:
+		err = errors.Join(err, f.Close()) // nothing will be written to it
+	}
 	if err != nil {
-		if on {
-			// The manifest says that this part follows.
-			d.cfg.Store.Lock(command.AllPartitions)
-			d.aof.turn(to)
-			d.cfg.Store.Unlock(command.AllPartitions)
-		}
 		d.jobs.end(j)
 		return err
 	}
@@ -193,7 +196,8 @@ func (d *Disk) rewriting() bool {
 // rewriteDue reports whether the file should be rewritten: it has grown too
 // much, or there is no base for what is being written.
 func (d *Disk) rewriteDue(now time.Time) bool {
-	if !d.aof.on.Load() {
+	set := d.cfg.Settings()
+	if !d.aof.on.Load() && !set.AppendOnly {
 		return false
 	}
 	if n := d.rewriteFailures.Load(); n > 0 {
@@ -208,10 +212,9 @@ func (d *Disk) rewriteDue(now time.Time) bool {
 	d.dirMu.Lock()
 	anew := d.anew
 	d.dirMu.Unlock()
-	if anew {
+	if anew || !d.aof.on.Load() {
 		return true
 	}
-	set := d.cfg.Settings()
 	size, base := d.aof.size.Load(), max(d.aof.baseSize.Load(), 1)
 	return set.RewritePercentage > 0 && size > set.RewriteMinSize && (size-base)*100/base >= int64(set.RewritePercentage)
 }
@@ -225,16 +228,19 @@ func (d *Disk) Switch() error {
 	case on == d.aof.on.Load():
 		return nil
 	case on:
-		// What is being written is not what the file will begin with.
-		d.jobs.stop(saveJob)
-		return d.StartRewrite()
+		err := d.StartRewrite()
+		if errors.Is(err, ErrSaving) || errors.Is(err, ErrRewriting) || errors.Is(err, kv.ErrSnapshot) {
+			return nil // it begins when the snapshot under way is done
+		}
+		return err
 	}
 	d.jobs.stop(rewriteJob)
 	d.cfg.Store.Lock(command.AllPartitions)
 	d.aof.turn(nil)
 	d.cfg.Store.Unlock(command.AllPartitions)
+	d.aof.release() // nobody has to wait any more
 	d.dirMu.Lock()
-	d.anew, d.dir = false, nil
+	d.anew = false
 	d.dirMu.Unlock()
 	d.log.Info("the append-only file is not written any more")
 	return nil

@@ -187,6 +187,9 @@ func (d *Disk) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			if d.aof.watchStall(now) {
+				d.log.Warn("making the append-only file durable takes long: is the disk busy? Replies are held back until it is")
+			}
 			d.due(now)
 		}
 	}

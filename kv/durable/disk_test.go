@@ -402,3 +402,79 @@ func TestReload(t *testing.T) {
 	locked("reload without saving", func() error { return n.disk.Reload(true, false) })
 	same(t, "reloaded without saving", n.digest(), want)
 }
+
+// With everysec replies are held back while the disk hangs: no more than the last
+// two seconds could be lost.
+func TestHangingDiskEverySecond(t *testing.T) {
+	t.Parallel()
+	disk, set := newCrashDisk(), defaults("")
+	set.AppendOnly = true
+	n := mustOpen(t, disk, set)
+	hang := make(chan struct{})
+	disk.mu.Lock()
+	disk.fail = func(op diskOp) error {
+		if op.kind == opSync {
+			<-hang
+		}
+		return nil
+	}
+	disk.mu.Unlock()
+	n.do("set a 1")
+	feed := n.disk.Feed()
+	if feed.Hold() != 0 {
+		t.Error("held back at once")
+	}
+	eventually(t, "replies are held back", func() bool { return feed.Hold() != 0 })
+	released := make(chan struct{}, 1)
+	feed.OnRelease(func() {
+		select {
+		case released <- struct{}{}:
+		default:
+		}
+	})
+	position := feed.Hold()
+	if feed.Released(position) || n.info("aof_delayed_fsync") != "1" {
+		t.Error("released while the disk hangs, or not counted")
+	}
+	close(hang)
+	<-released
+	if !feed.Wait(position, nil) || feed.Hold() != 0 {
+		t.Error("still held back")
+	}
+}
+
+// One that is switched off before its first base is there, and on again, begins
+// anew.
+func TestSwitchOffWhileItBegins(t *testing.T) {
+	t.Parallel()
+	disk, set := newCrashDisk(), defaults("")
+	set.SaveDelay = 20 * time.Millisecond
+	n := mustOpen(t, disk, set)
+	n.fill()
+	on := func(v bool) {
+		if err := n.set(func(s *durable.Settings) { s.AppendOnly = v }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		on(true)
+		n.do("incr a")
+		on(false)
+		n.do("incr a")
+	}
+	// Also while a snapshot is written.
+	if err := n.disk.StartSave(); err != nil {
+		t.Fatal(err)
+	}
+	on(true)
+	n.until("aof_enabled", "1")
+	n.until("aof_rewrite_in_progress", "0")
+	n.do("incr a")
+	want := n.digest()
+	set.AppendOnly = true
+	n = n.again(disk, set)
+	same(t, "loaded", n.digest(), want)
+	if names, _ := disk.List("appendonlydir"); len(names) != 3 {
+		t.Errorf("left: %q", names)
+	}
+}

@@ -403,6 +403,10 @@ func (w *writer) flush() error {
 		}
 		return w.sync()
 	}
+	if w.stalled.Load() && Fsync(w.policy.Load()) == FsyncNo {
+		w.stalled.Store(false)
+		w.release()
+	}
 	w.advance()
 	return nil
 }
@@ -462,17 +466,11 @@ func (w *writer) tick() error {
 	}
 	w.policy.Store(int32(w.set().Fsync))
 	if Fsync(w.policy.Load()) != FsyncEverySecond {
-		w.stalled.Store(false)
 		if Fsync(w.policy.Load()) == FsyncAlways && w.toSync {
 			return w.flush()
 		}
 		w.advance()
 		return nil
-	}
-	if since := w.unsynced.Load(); since != 0 && now.Sub(time.UnixMilli(since)) > longestUnsynced && !w.stalled.Load() {
-		w.stalled.Store(true)
-		w.delayed.Add(1)
-		w.d.log.Warn("making the append-only file durable takes long: is the disk busy? Replies are held back until it is")
 	}
 	if w.toSync && w.done == nil && now.Sub(w.synced) >= syncPeriod && !(w.set().NoFsyncOnRewrite && w.d.rewriting()) {
 		w.beside(now)
@@ -550,6 +548,25 @@ func (l *appendLog) written(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// mostWaiting is how much may wait to be written before replies are held back.
+const mostWaiting = 64 << 20
+
+// watchStall holds replies back while the disk doesn't keep up: what could be lost
+// would become too much. It reports whether that begins now.
+func (l *appendLog) watchStall(now time.Time) bool {
+	if !l.on.Load() || l.stalled.Load() || Fsync(l.policy.Load()) == FsyncAlways {
+		return false
+	}
+	since := l.unsynced.Load()
+	old := since != 0 && Fsync(l.policy.Load()) == FsyncEverySecond && now.Sub(time.UnixMilli(since)) > longestUnsynced
+	if !old && l.waitingBytes() < mostWaiting {
+		return false
+	}
+	l.stalled.Store(true)
+	l.delayed.Add(1)
+	return true
 }
 
 // waitingBytes is how much was fed and isn't written.

@@ -213,7 +213,7 @@ func (d *Disk) due(now time.Time) {
 	}
 	switch {
 	case scheduled[rewriteJob], d.rewriteDue(now):
-		if err := d.StartRewrite(); err != nil {
+		if err := d.StartRewrite(); err != nil && !errors.Is(err, kv.ErrSnapshot) {
 			d.log.Error("rewriting of the append-only file failed", "err", err)
 		}
 	case scheduled[saveJob], d.saveDue(now):

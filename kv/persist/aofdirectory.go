@@ -18,7 +18,8 @@ type AOFDirectory struct {
 	dir   string
 	name  string // appendfilename
 	m     Manifest
-	begun int64 // the highest number of an increment that was created
+	begun int64    // the highest number of an increment that was created
+	loose []string // files of BeginAnew that aren't part of anything yet
 }
 
 // OpenAOFDirectory reads the manifest, if there is one. name is the directive
@@ -158,7 +159,13 @@ func (a *AOFDirectory) Begin() (File, error) {
 
 // BeginAnew begins an increment that doesn't continue what is there. It is not
 // part of the file until Replace has made a base for it.
-func (a *AOFDirectory) BeginAnew() (File, Part, error) { return a.create() }
+func (a *AOFDirectory) BeginAnew() (File, Part, error) {
+	f, p, err := a.create()
+	if err == nil {
+		a.loose = append(a.loose, p.Name)
+	}
+	return f, p, err
+}
 
 // create makes the file of the next increment.
 func (a *AOFDirectory) create() (File, Part, error) {
@@ -247,12 +254,13 @@ func (a *AOFDirectory) clean() error {
 		if isIn(a.Parts(), name) {
 			continue
 		}
-		if isIn(a.m.Superseded, name) || strings.HasPrefix(name, temporaryPrefix+a.name+".") {
+		if isIn(a.m.Superseded, name) || slices.Contains(a.loose, name) || strings.HasPrefix(name, temporaryPrefix+a.name+".") {
 			if err := a.files.Remove(filepath.Join(a.dir, name)); err != nil {
 				return fmt.Errorf("remove remains of the append-only file: %w", err)
 			}
 		}
 	}
+	a.loose = nil
 	if len(a.m.Superseded) == 0 {
 		return nil
 	}
