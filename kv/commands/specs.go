@@ -40,6 +40,7 @@ func Specs(d Deps) [][]command.Spec {
 		h.lcsSpecs(),
 		h.bitmapSpecs(),
 		h.hyperLogLogSpecs(),
+		h.hyperLogLogDebugSpecs(),
 		h.hashSpecs(),
 		h.zsetSpecs(),
 		h.geoSpecs(),
