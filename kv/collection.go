@@ -138,7 +138,7 @@ func isOwned(kind byte) bool { return kind&ds.Owned != 0 }
 // open finds a key for a command on collections of a type: as Lookup does, but
 // ok is false if the key holds something else. at is zero before.
 func (d DB) open(at *place, key []byte, t Type, a Access) (ok bool) {
-	d.live(at, key)
+	d.look(at, key, a)
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)

@@ -105,7 +105,7 @@ func (d DB) entry(p *partition, r ds.Record) Entry { return Entry{r, p, d.now, d
 // Lookup finds a key. A key whose time has passed is removed and not found.
 func (d DB) Lookup(key []byte, a Access) (Entry, bool) {
 	var at place
-	d.live(&at, key)
+	d.look(&at, key, a)
 	if !at.found() {
 		if a&count != 0 {
 			at.part.counters.misses.Add(1)

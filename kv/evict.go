@@ -94,7 +94,7 @@ func (s *Store) Evicted() int64 { return s.evict.evicted.Load() }
 // holds no partition.
 func (s *Store) MakeRoom() {
 	set := s.evict.set.Load()
-	if set.Limit == 0 {
+	if set.Limit == 0 || s.passive.Load() {
 		return
 	}
 	if s.Used() <= set.Limit {

@@ -181,8 +181,10 @@ func (d DB) randomInPartition(i int, nth int64, dst []byte, locked bool) ([]byte
 		}
 		r := random(t, p.shard)
 		if expired(r.Expiry(), d.now) {
-			at := d.find(r.Key())
-			d.expire(&at)
+			if !d.s.passive.Load() {
+				at := d.find(r.Key())
+				d.expire(&at)
+			}
 			return dst, false
 		}
 		return append(dst, r.Key()...), true

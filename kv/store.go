@@ -37,6 +37,7 @@ type Store struct {
 	evict        evictor
 	snapshotting atomic.Bool
 	activeExpire atomic.Bool
+	passive      atomic.Bool
 	cycle        cycleStats
 	events       events // set before the store is used
 	blocked      blocked

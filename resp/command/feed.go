@@ -58,6 +58,9 @@ func (u *Unit) Reset() {
 // Len is the number of calls.
 func (u *Unit) Len() int { return len(u.calls) }
 
+// Size is at least what Append appends, in bytes.
+func (u *Unit) Size() int { return len(u.text) + (len(u.calls)+2)*40 }
+
 // Add adds a call on a database. The arguments are copied.
 func (u *Unit) Add(db int, args ...[]byte) {
 	u.text = AppendCall(u.text, args...)

@@ -101,6 +101,7 @@ func clientFlags(s *server.Session) string {
 		set    bool
 		letter byte
 	}{
+		{s.Replica(), 'S'},
 		{s.Monitoring(), 'O'},
 		{s.Subscribed(), 'P'},
 		{s.InMulti(), 'x'},

@@ -196,7 +196,7 @@ func (s *Server) dropIdle(now time.Time) {
 		return
 	}
 	for _, x := range s.Sessions() {
-		if !x.busy.Load() && !x.Monitoring() && !x.Blocked() && !x.Subscribed() && now.Sub(x.LastActive()) > limit {
+		if !x.busy.Load() && !x.Monitoring() && !x.Blocked() && !x.Subscribed() && !x.Replica() && now.Sub(x.LastActive()) > limit {
 			s.log.Debug("closing idle client", "client", x.id)
 			x.Kill()
 		}

@@ -325,6 +325,9 @@ func (c *loopConn) sendKept() (left int, dead bool) {
 		}
 	}
 	c.measure()
+	if c.kept.size == 0 {
+		c.session.tellDrained()
+	}
 	return c.kept.size, c.dead
 }
 

@@ -84,6 +84,9 @@ func (s *Session) unconfirmed() {
 
 // outputLimit is that of the session's class.
 func (s *Session) outputLimit() *OutputLimit {
+	if s.Replica() {
+		return &s.limits.OutputReplica
+	}
 	if s.pushable && s.Subscribed() {
 		return &s.limits.OutputPubSub
 	}

@@ -98,6 +98,7 @@ type Session struct {
 	queueSize atomic.Int64
 	lastCmd   atomic.Pointer[command.Spec]
 	unblock   atomic.Pointer[func(withError bool) bool]
+	drained   atomic.Pointer[chan struct{}] // of a replica's connection; else nil
 	active    atomic.Int64 // Unix ms of the last interaction
 	bytesIn   atomic.Int64
 	bytesOut  atomic.Int64

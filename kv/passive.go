@@ -1,0 +1,25 @@
+package kv
+
+// SetPassive is for a copy of another server's data: keys stay, though their
+// time has passed, until that server says that they are gone. Who reads doesn't
+// see them; who writes removes them. No key is given up for its memory. No
+// partition need be locked.
+func (s *Store) SetPassive(on bool) { s.passive.Store(on) }
+
+// Passive reports whether the store is a copy.
+func (s *Store) Passive() bool { return s.passive.Load() }
+
+// look is live for a command that says what it is going to do: where the store is
+// passive, one that only reads leaves a key whose time has passed where it is.
+func (d DB) look(at *place, key []byte, a Access) {
+	d.findAt(at, key)
+	if !at.found() || !expired(at.Expiry(), d.now) {
+		return
+	}
+	if a&count != 0 && d.s.passive.Load() {
+		hidden := *at
+		*at = place{part: hidden.part, keys: hidden.keys, table: hidden.table, slot: hidden.slot, hash: hidden.hash}
+		return
+	}
+	d.expire(at)
+}
