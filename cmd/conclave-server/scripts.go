@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"conclave/kv/script"
 )
 
@@ -21,4 +23,15 @@ func (r *rooms) newScripts() {
 			}
 		},
 	})
+}
+
+// shutdownByClient is SHUTDOWN. While a script runs for long, only NOSAVE is
+// followed: it ends the script, whatever it has done.
+func (r *rooms) shutdownByClient(save, noSave, force bool) error {
+	if noSave {
+		r.scripts.SetStopped(true)
+	} else if text := r.scripts.Busy(); text != "" {
+		return errors.New(text)
+	}
+	return r.prepareShutdown(save, noSave, force)
 }

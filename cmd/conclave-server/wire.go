@@ -190,7 +190,7 @@ func (r *rooms) newServer() error {
 		Users: r.users.Load, ACL: r.aclFiles(),
 		Dataset: r.dataset, ResetStats: r.store.ResetStats, Store: kvcommands.Debug{Store: r.store},
 		Sections: []command.InfoSection{{Name: "keyspace", Write: r.keyspaceInfo}, {Name: "persistence", Write: r.disk.AppendInfo}},
-		Shutdown: r.prepareShutdown, Reload: func(o commands.ReloadOptions) error { return r.disk.Reload(o.NoSave, o.NoFlush) }, LoadAOF: r.disk.ReloadAOF,
+		Shutdown: r.shutdownByClient, Reload: func(o commands.ReloadOptions) error { return r.disk.Reload(o.NoSave, o.NoFlush) }, LoadAOF: r.disk.ReloadAOF,
 	}
 	families := kvcommands.Specs(kvcommands.Deps{
 		Store: r.store, Cluster: c.ClusterEnabled,

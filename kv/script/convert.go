@@ -51,7 +51,7 @@ func number(text []byte) int {
 
 // bulk is the text of n bytes that follows.
 func (r *replyReader) bulk(n int) string {
-	if n+2 > len(r.b) {
+	if n < 0 || n > len(r.b)-2 {
 		r.b = nil
 		return ""
 	}
@@ -104,7 +104,7 @@ func (r *replyReader) value() lua.LValue {
 		return r.wrap("verbatim_string", v)
 	case '%':
 		m := l.NewTable()
-		for range number(text) {
+		for n := number(text); n > 0 && len(r.b) > 0; n-- {
 			k := r.value()
 			v := r.value()
 			if k != lua.LNil {
@@ -114,14 +114,14 @@ func (r *replyReader) value() lua.LValue {
 		return r.wrap("map", m)
 	case '~':
 		m := l.NewTable()
-		for range number(text) {
+		for n := number(text); n > 0 && len(r.b) > 0; n-- {
 			if k := r.value(); k != lua.LNil {
 				m.RawSet(k, lua.LTrue)
 			}
 		}
 		return r.wrap("set", m)
 	case '|':
-		for range 2 * number(text) {
+		for n := 2 * number(text); n > 0 && len(r.b) > 0; n-- {
 			r.value()
 		}
 		return r.value()

@@ -241,6 +241,15 @@ func busyWith(function bool) string {
 	return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 }
 
+// Busy is the error for whoever can't have what a script that takes long has; ""
+// if there is none.
+func (e *Engine) Busy() string {
+	if r := e.running(); r != nil {
+		return busyWith(r.function)
+	}
+	return ""
+}
+
 // kill ends the run that has gone on longest. It returns the text of an error.
 func (e *Engine) kill(function bool) string {
 	r := e.running()

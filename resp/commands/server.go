@@ -2,6 +2,7 @@ package commands
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"conclave/resp/command"
@@ -78,7 +79,11 @@ func (r *room) shutdown(c *command.Ctx) {
 		r.Log.Info("shutdown requested", "client", c.Session.ID())
 		if r.Shutdown != nil {
 			if err := r.Deps.Shutdown(save, noSave, force); err != nil {
-				c.Error("ERR " + err.Error())
+				text := err.Error()
+				if !strings.HasPrefix(text, "BUSY ") {
+					text = "ERR " + text
+				}
+				c.Error(text)
 				return
 			}
 		} else if save {
