@@ -50,6 +50,11 @@ func (d *Disk) Load(ctx context.Context) error {
 	began := time.Now()
 	d.loading.begin(0)
 	defer d.loading.on.Store(false)
+	reporting, stop := context.WithCancel(ctx)
+	var report sync.WaitGroup
+	report.Go(func() { d.reportLoading(reporting) })
+	defer report.Wait()
+	defer stop()
 	set := d.cfg.Settings()
 	d.aof.policy.Store(int32(set.Fsync))
 	if set.AppendOnly {
@@ -80,6 +85,24 @@ func (d *Disk) Load(ctx context.Context) error {
 		return d.openAOF(ctx)
 	}
 	return nil
+}
+
+// reportPeriod is how often a long load says how far it is.
+const reportPeriod = 5 * time.Second
+
+// reportLoading writes into the log how far loading is, until ctx ends.
+func (d *Disk) reportLoading(ctx context.Context) {
+	tick := time.NewTicker(reportPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			total, done := d.loading.total.Load(), d.loading.loaded.Load()
+			d.log.Info("loading", "percent", 100*done/max(total, 1), "bytes", done, "of", total)
+		}
+	}
 }
 
 // loaded is what came of reading a file.
