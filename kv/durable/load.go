@@ -163,6 +163,7 @@ type loader struct {
 	done        sync.WaitGroup
 	keys        atomic.Int64
 	expired     int64
+	streamDB    int                   // that the file says is selected
 	err         atomic.Pointer[error] // of a worker, the first
 }
 
@@ -188,9 +189,14 @@ func (l *loader) read(src io.Reader) (persist.RDBSummary, error) {
 		Entry:    l.entry,
 		Progress: func(offset int64) { p.loaded.Store(start + offset) },
 		Aux: func(name, value []byte) error {
-			if string(name) == "used-mem" {
+			switch string(name) {
+			case "used-mem":
 				n, _ := kv.ParseInt(value)
 				p.memory.Store(n)
+			case "repl-stream-db":
+				if n, ok := kv.ParseInt(value); ok && n >= 0 && n < int64(l.d.cfg.Store.Databases()) {
+					l.streamDB = int(n)
+				}
 			}
 			return nil
 		},

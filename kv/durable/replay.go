@@ -135,7 +135,7 @@ func (d *Disk) newReplayer(locked bool) *replayer {
 	return r
 }
 
-// replayBatch is what is read ahead.
+// replayAhead is how many batches are read before they are run.
 const replayAhead = 8
 
 // run runs the commands of one part, which begins at the given offset of its
