@@ -151,7 +151,7 @@ func (m *plains) step() {
 		m.s.FlushDB(db)
 		maps.DeleteFunc(m.keys, func(k modelKey, _ *plainKey) bool { return k.db == db })
 	case n == 6:
-		m.s.SwapDB(0, 1)
+		m.s.SwapDB(0, 1, 0)
 		swapped := map[modelKey]*plainKey{}
 		for k, v := range m.keys {
 			swapped[modelKey{1 - k.db, k.key}] = v

@@ -63,7 +63,7 @@ func TestObserver(t *testing.T) {
 		{name: "flushed", before: func(d kv.DB) { d.SetString(k, k, 0) }, do: func(d kv.DB) { d.Store().FlushDB(2) },
 			want: []string{"flushed 2"}},
 		{name: "all flushed", do: func(d kv.DB) { d.Store().FlushAll() }, want: []string{"flushed -1"}},
-		{name: "swapped", do: func(d kv.DB) { d.Store().SwapDB(1, 2) }, want: []string{"flushed 1", "flushed 2"}},
+		{name: "swapped", do: func(d kv.DB) { d.Store().SwapDB(1, 2, 0) }, want: []string{"flushed 1", "flushed 2"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, told := observed(t)

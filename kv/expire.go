@@ -69,7 +69,7 @@ func (s *Store) runExpiry(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if s.activeExpire.Load() && !s.passive.Load() {
+			if s.activeExpire.Load() && !s.keepsExpired(now.UnixMilli()) {
 				next = s.expireCycle(now, next)
 			}
 		}

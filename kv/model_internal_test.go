@@ -156,7 +156,7 @@ func (m *model) wholeStore(n int) {
 		m.s.FlushDB(n)
 		maps.DeleteFunc(m.keys, func(k modelKey, _ modelValue) bool { return k.db == n })
 	case 1:
-		m.s.SwapDB(0, n)
+		m.s.SwapDB(0, n, 0)
 		swapped := map[modelKey]modelValue{}
 		for k, v := range m.keys {
 			switch k.db {

@@ -181,7 +181,7 @@ func (d DB) randomInPartition(i int, nth int64, dst []byte, locked bool) ([]byte
 		}
 		r := random(t, p.shard)
 		if expired(r.Expiry(), d.now) {
-			if !d.s.passive.Load() {
+			if !d.s.keepsExpired(d.now) {
 				at := d.find(r.Key())
 				d.expire(&at)
 			}

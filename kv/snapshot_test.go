@@ -66,7 +66,7 @@ func TestSnapshotIsOfOneInstant(t *testing.T) {
 		"insert":    func(db kv.DB, i int) { db.SetString(fmt.Append(nil, "more", i), []byte("new"), kv.NoExpiry) },
 		"expire":    func(db kv.DB, i int) { db.SetExpiry(fmt.Append(nil, "key", i), now+7) },
 		"rename":    func(db kv.DB, i int) { db.Move(fmt.Append(nil, "key", i), db, fmt.Append(nil, "moved", i)) },
-		"swap":      func(db kv.DB, i int) { db.Store().SwapDB(i%3, (i+1)%3) },
+		"swap":      func(db kv.DB, i int) { db.Store().SwapDB(i%3, (i+1)%3, 0) },
 		"flush db":  func(db kv.DB, i int) { db.Store().FlushDB(i % 3) },
 		"flush all": func(db kv.DB, _ int) { db.Store().FlushAll() },
 		"flush slot": func(db kv.DB, i int) {

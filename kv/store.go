@@ -38,6 +38,7 @@ type Store struct {
 	snapshotting atomic.Bool
 	activeExpire atomic.Bool
 	passive      atomic.Bool
+	heldUntil    atomic.Int64 // see HoldExpired
 	cycle        cycleStats
 	events       events // set before the store is used
 	blocked      blocked

@@ -167,7 +167,7 @@ func TestConcurrentUse(t *testing.T) {
 					db.RandomKey(nil, false)
 				case 12:
 					s.Lock(command.AllPartitions)
-					s.SwapDB(0, 1)
+					s.SwapDB(0, 1, 0)
 					s.Unlock(command.AllPartitions)
 				case 13:
 					s.Lock(command.AllPartitions)

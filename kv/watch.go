@@ -13,8 +13,8 @@ type watchKey struct {
 
 type watcher struct {
 	w *command.Watch
-	// expired: the key's time had passed already when WATCH was called. Its
-	// removal then changes nothing.
+	// expired: the time of the record had passed already when WATCH was called,
+	// or when SWAPDB put it there. Its removal then changes nothing.
 	expired bool
 }
 
@@ -28,7 +28,7 @@ func (s *Store) Watch(w *command.Watch, db int, key []byte, nowMs int64) {
 	at := s.DB(db, nowMs).find(key)
 	k := watchKey{db, string(key)}
 	gone := at.found() && expired(at.Expiry(), nowMs)
-	w.Keys = append(w.Keys, command.WatchedKey{DB: db, Key: k.key, Expired: gone})
+	w.Keys = append(w.Keys, command.WatchedKey{DB: db, Key: k.key})
 
 	at.part.watchMu.Lock()
 	defer at.part.watchMu.Unlock()
@@ -63,11 +63,22 @@ func (s *Store) Dirty(w *command.Watch, nowMs int64) bool {
 	}
 	for i := range w.Keys {
 		k := &w.Keys[i]
-		if k.Expired {
-			continue
-		}
-		if at := s.DB(k.DB, nowMs).find([]byte(k.Key)); at.found() && expired(at.Expiry(), nowMs) {
+		at := s.DB(k.DB, nowMs).find([]byte(k.Key))
+		if at.found() && expired(at.Expiry(), nowMs) && !at.part.watchedExpired(watchKey{k.DB, k.Key}, w) {
 			return true
+		}
+	}
+	return false
+}
+
+// watchedExpired reports whether the time of the key's record had passed already
+// when w began to watch it, or when SWAPDB put the record there.
+func (p *partition) watchedExpired(k watchKey, w *command.Watch) bool {
+	p.watchMu.Lock()
+	defer p.watchMu.Unlock()
+	for _, x := range p.watches[k] {
+		if x.w == w {
+			return x.expired
 		}
 	}
 	return false
@@ -99,25 +110,54 @@ func (d DB) touchWatchers(p *partition, key []byte) {
 	}
 }
 
-// touchDB marks the watchers of those keys of database a, in one locked
-// partition, that exist in a or in b. It is called before the databases are
-// emptied or swapped.
-func (s *Store) touchDB(p *partition, a, b int) {
+// touchFlushed marks the watchers of the keys of a database, in one locked
+// partition, before it is emptied.
+func (s *Store) touchFlushed(p *partition, db int) {
+	s.touchDB(p, db, func(x *watcher, old, _ place) bool {
+		if !old.found() {
+			return false
+		}
+		changed := !x.expired
+		x.expired = false
+		return changed
+	}, db)
+}
+
+// touchSwapped is touchFlushed for a database that takes over the keys of
+// another. Where there was no key or an expired one, an expired one is no change.
+func (s *Store) touchSwapped(p *partition, db, with int, nowMs int64) {
+	s.touchDB(p, db, func(x *watcher, old, new place) bool {
+		switch {
+		case !old.found() && !new.found():
+			return false
+		case x.expired && !new.found():
+			x.expired = false // expired before, removed now
+			return false
+		case (x.expired || !old.found()) && expired(new.Expiry(), nowMs):
+			x.expired = true
+			return false
+		}
+		return true
+	}, with)
+}
+
+// touchDB asks about every watcher of a key of a database, given the key there
+// and in the other one, whether the key changes for it.
+func (s *Store) touchDB(p *partition, db int, changes func(x *watcher, old, new place) bool, other int) {
 	if p.watching.Load() == 0 {
 		return
 	}
 	p.watchMu.Lock()
 	defer p.watchMu.Unlock()
 	for k, ws := range p.watches {
-		if k.db != a {
+		if k.db != db {
 			continue
 		}
-		inA, inB := s.DB(a, 0).find([]byte(k.key)), s.DB(b, 0).find([]byte(k.key))
-		if !inA.found() && !inB.found() {
-			continue
-		}
+		old, new := s.DB(db, 0).find([]byte(k.key)), s.DB(other, 0).find([]byte(k.key))
 		for i := range ws {
-			ws[i].w.Touch()
+			if changes(&ws[i], old, new) {
+				ws[i].w.Touch()
+			}
 		}
 	}
 }

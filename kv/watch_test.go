@@ -39,11 +39,11 @@ func TestWatch(t *testing.T) {
 					d.Store().FlushSlot(sl)
 				}
 			}, want: true},
-		{name: "swap without the key", after: func(d kv.DB) { d.Store().SwapDB(0, 1) }},
-		{name: "swap", before: func(d kv.DB) { d.SetString(key, key, 0) }, after: func(d kv.DB) { d.Store().SwapDB(0, 1) }, want: true},
+		{name: "swap without the key", after: func(d kv.DB) { d.Store().SwapDB(0, 1, 0) }},
+		{name: "swap", before: func(d kv.DB) { d.SetString(key, key, 0) }, after: func(d kv.DB) { d.Store().SwapDB(0, 1, 0) }, want: true},
 		{name: "swapped in", before: func(d kv.DB) { d.Store().DB(1, now).SetString(key, key, 0) },
-			after: func(d kv.DB) { d.Store().SwapDB(1, 0) }, want: true},
-		{name: "swap of others", before: func(d kv.DB) { d.SetString(key, key, 0) }, after: func(d kv.DB) { d.Store().SwapDB(2, 1) }},
+			after: func(d kv.DB) { d.Store().SwapDB(1, 0, 0) }, want: true},
+		{name: "swap of others", before: func(d kv.DB) { d.SetString(key, key, 0) }, after: func(d kv.DB) { d.Store().SwapDB(2, 1, 0) }},
 		{name: "not expired yet", before: func(d kv.DB) { d.SetString(key, key, now+10) }, after: func(kv.DB) {}, at: now + 9},
 		{name: "expired since", before: func(d kv.DB) { d.SetString(key, key, now+10) }, after: func(kv.DB) {}, at: now + 10, want: true},
 		{name: "expired and removed since", before: func(d kv.DB) { d.SetString(key, key, now+10) },
@@ -52,6 +52,18 @@ func TestWatch(t *testing.T) {
 		{name: "expired before and removed", before: func(d kv.DB) { d.SetString(key, key, now-1) }, after: func(d kv.DB) { d.Lookup(key, kv.ForRead) }},
 		{name: "expired before and set again", before: func(d kv.DB) { d.SetString(key, key, now-1) },
 			after: func(d kv.DB) { d.Lookup(key, kv.ForRead); d.SetString(key, key, 0) }, want: true},
+		{name: "expired before and flushed", before: func(d kv.DB) { d.SetString(key, key, now-1) }, after: func(d kv.DB) { d.Store().FlushDB(0) }},
+		{name: "expired before and swapped out", before: func(d kv.DB) { d.SetString(key, key, now-1) }, after: func(d kv.DB) { d.Store().SwapDB(0, 1, now) }},
+		{name: "expired one swapped in", before: func(d kv.DB) { d.Store().DB(1, now).SetString(key, key, now-1) },
+			after: func(d kv.DB) { d.Store().SwapDB(0, 1, now) }},
+		{name: "expired before, another expired one swapped in", before: func(d kv.DB) {
+			d.SetString(key, key, now-1)
+			d.Store().DB(1, now).SetString(key, other, now-1)
+		}, after: func(d kv.DB) { d.Store().SwapDB(0, 1, now) }},
+		{name: "expired before, a live one swapped in", before: func(d kv.DB) {
+			d.SetString(key, key, now-1)
+			d.Store().DB(1, now).SetString(key, other, 0)
+		}, after: func(d kv.DB) { d.Store().SwapDB(0, 1, now) }, want: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -38,7 +38,7 @@ func (s *Store) flush(db int) int64 {
 	for i := range s.parts {
 		p := &s.parts[i]
 		k := &p.dbs[db]
-		s.touchDB(p, db, db)
+		s.touchFlushed(p, db)
 		n += k.n.Load()
 		k.drop(p)
 	}
@@ -81,15 +81,15 @@ func (s *Store) FlushSlot(sl int) int64 {
 	return n
 }
 
-// SwapDB exchanges two databases. All partitions are locked.
-func (s *Store) SwapDB(a, b int) {
+// SwapDB exchanges two databases at a time in ms. All partitions are locked.
+func (s *Store) SwapDB(a, b int, nowMs int64) {
 	if a == b {
 		return
 	}
 	for i := range s.parts {
 		p := &s.parts[i]
-		s.touchDB(p, a, b)
-		s.touchDB(p, b, a)
+		s.touchSwapped(p, a, b, nowMs)
+		s.touchSwapped(p, b, a, nowMs)
 		p.dbs[a].swap(&p.dbs[b])
 	}
 	s.parts[0].counters.dirty.Add(1)

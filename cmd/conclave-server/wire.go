@@ -169,6 +169,7 @@ func (r *rooms) untilAsked(ctx context.Context, asked <-chan struct{}, failed <-
 func (r *rooms) newServer() error {
 	cfg := server.Config{
 		Keyspace: r.store, Limits: r.limits.Load, Auth: (*access)(r), AllowProtected: r.allowProtected,
+		OnPause:   func(until time.Time) { r.store.HoldExpired(until.UnixMilli()) },
 		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, MakeRoom: r.store.MakeRoom, Feed: r.disk.Feed(),
 	}
 	if r.node != nil {

@@ -69,7 +69,7 @@ func (h *handlers) swapdb(c *command.Ctx) {
 		c.Error(errDBIndex)
 		return
 	}
-	h.Store.SwapDB(a, b)
+	h.Store.SwapDB(a, b, c.NowMs)
 	c.OK()
 }
 

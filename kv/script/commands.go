@@ -22,15 +22,15 @@ func (e *Engine) Specs() []command.Spec {
 	write, only := keys(command.RW|command.Access|command.Update), keys(command.RO|command.Access)
 	const group, acl = "scripting", command.CatScripting
 	return []command.Spec{
-		{Name: "eval", Arity: -3, Flags: run, ACL: acl, Keys: write, Group: group, Since: "2.6.0", Cost: cost,
+		{Name: "eval", Arity: -3, Flags: run, FlagsOf: e.evalFlags(run), ACL: acl, Keys: write, Group: group, Since: "2.6.0", Cost: cost,
 			Doc: "Runs a script in Lua.", Args: "script numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.eval(c, false) }},
-		{Name: "evalsha", Arity: -3, Flags: run, ACL: acl, Keys: write, Group: group, Since: "2.6.0", Cost: cost,
+		{Name: "evalsha", Arity: -3, Flags: run, FlagsOf: e.evalSHAFlags(run), ACL: acl, Keys: write, Group: group, Since: "2.6.0", Cost: cost,
 			Doc: "Runs a cached script by its SHA1 digest.", Args: "sha1 numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.evalSHA(c, false) }},
 		{Name: "eval_ro", Arity: -3, Flags: read, ACL: acl, Keys: only, Group: group, Since: "7.0.0", Cost: cost,
 			Doc: "Runs a script in Lua that only reads.", Args: "script numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.eval(c, true) }},
 		{Name: "evalsha_ro", Arity: -3, Flags: read, ACL: acl, Keys: only, Group: group, Since: "7.0.0", Cost: cost,
 			Doc: "Runs a cached script that only reads by its SHA1 digest.", Args: "sha1 numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.evalSHA(c, true) }},
-		{Name: "fcall", Arity: -3, Flags: run, ACL: acl, Keys: write, Group: group, Since: "7.0.0", Cost: "Depends on the function that is executed.",
+		{Name: "fcall", Arity: -3, Flags: run, FlagsOf: e.fcallFlags(run), ACL: acl, Keys: write, Group: group, Since: "7.0.0", Cost: "Depends on the function that is executed.",
 			Doc: "Runs a function.", Args: "function numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.fcall(c, false) }},
 		{Name: "fcall_ro", Arity: -3, Flags: read, ACL: acl, Keys: only, Group: group, Since: "7.0.0", Cost: "Depends on the function that is executed.",
 			Doc: "Runs a function that only reads.", Args: "function numkeys [key ...] [arg ...]", Run: func(c *command.Ctx) { e.fcall(c, true) }},

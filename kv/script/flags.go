@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -59,6 +60,59 @@ func (f Flags) command() command.Flags {
 		c |= command.Stale
 	}
 	return c
+}
+
+// call is what the flags make of those of a call of the script.
+func (f Flags) call(c command.Flags) command.Flags {
+	if f&declared == 0 {
+		return c
+	}
+	c &^= command.Stale | command.DenyOOM | command.Write
+	if f&NoWrites != 0 {
+		c &^= command.MayReplicate
+	}
+	return c | f.command()
+}
+
+func (e *Engine) evalFlags(own command.Flags) func([][]byte) command.Flags {
+	return func(args [][]byte) command.Flags {
+		if len(args) < 2 || !bytes.HasPrefix(args[1], []byte("#!")) {
+			return own
+		}
+		f, _, err := shebang(string(args[1]))
+		if err != nil {
+			return own
+		}
+		return f.call(own)
+	}
+}
+
+func (e *Engine) evalSHAFlags(own command.Flags) func([][]byte) command.Flags {
+	return func(args [][]byte) command.Flags {
+		if len(args) < 2 || len(args[1]) != 40 {
+			return own
+		}
+		s := e.find(args[1])
+		if s == nil {
+			return own
+		}
+		return s.flags.call(own)
+	}
+}
+
+func (e *Engine) fcallFlags(own command.Flags) func([][]byte) command.Flags {
+	return func(args [][]byte) command.Flags {
+		if len(args) < 2 {
+			return own
+		}
+		e.mu.Lock()
+		f := e.functions[string(args[1])]
+		e.mu.Unlock()
+		if f == nil {
+			return own
+		}
+		return f.flags.call(own)
+	}
 }
 
 // shebang splits a script into the flags of its first line, if that is one, and

@@ -68,7 +68,7 @@ func metadata(source string) (name, program string, err error) {
 		return "", "", errors.New("Library name was not given")
 	case !validName(name):
 		return "", "", errors.New(errLibraryName)
-	case engine != "lua":
+	case !strings.EqualFold(engine, "lua"):
 		return "", "", fmt.Errorf("Engine '%s' not found", engine)
 	}
 	return name, source[len(line):], nil

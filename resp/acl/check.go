@@ -71,7 +71,7 @@ func (s *selector) checkKeys(spec *command.Spec, args [][]byte) (key string, ok 
 		if err != nil {
 			continue // malformed: it has no keys and says so itself
 		}
-		need := needs(keyFlags(spec, k, args))
+		need := needs(k.CallFlags(spec, args))
 		for _, at := range found {
 			if !s.mayKey(args[at], need) {
 				return string(args[at]), false
@@ -79,28 +79,6 @@ func (s *selector) checkKeys(spec *command.Spec, args [][]byte) (key string, ok 
 		}
 	}
 	return "", true
-}
-
-// keyFlags are the flags of a key specification in one call: of some commands they
-// depend on the options.
-func keyFlags(spec *command.Spec, k *command.KeySpec, args [][]byte) command.KeyFlags {
-	if k.Flags&command.VariableFlags == 0 {
-		return k.Flags
-	}
-	has := func(word string, from int) bool {
-		return from < len(args) && slices.ContainsFunc(args[from:], func(a []byte) bool { return command.EqualFold(a, word) })
-	}
-	switch spec.Name {
-	case "set":
-		if !has("get", 3) {
-			return command.OW | command.Update
-		}
-	case "bitfield":
-		if !has("set", 2) && !has("incrby", 2) {
-			return command.RO | command.Access
-		}
-	}
-	return k.Flags
 }
 
 func (s *selector) mayKey(key []byte, need permission) bool {

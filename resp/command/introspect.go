@@ -123,10 +123,10 @@ func commandKeys(c *Ctx, withFlags bool) {
 			return
 		}
 		for len(flags) < len(keys) {
-			flags = append(flags, s.Keys[i].Flags)
+			flags = append(flags, s.Keys[i].CallFlags(s, args))
 		}
 	}
-	if len(keys) == 0 && s.Arity > 0 {
+	if len(keys) == 0 && s.Flags&NoMandatoryKeys == 0 {
 		c.Error("ERR Invalid arguments specified for command")
 		return
 	}

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"conclave/fsm/slot"
@@ -9,6 +10,30 @@ import (
 
 // ErrKeys says that the keys of a malformed call can't be told.
 var ErrKeys = errors.New("invalid arguments specified for command")
+
+// CallFlags are the flags of a key specification in one call of a command: of
+// some commands they depend on the options.
+func (k *KeySpec) CallFlags(spec *Spec, args [][]byte) KeyFlags {
+	if k.Flags&VariableFlags == 0 {
+		return k.Flags
+	}
+	has := func(word string, from int) bool {
+		return from < len(args) && slices.ContainsFunc(args[from:], func(a []byte) bool { return EqualFold(a, word) })
+	}
+	switch spec.Name {
+	case "set":
+		if !has("get", 3) {
+			return OW | Update
+		}
+		return RW | Access | Update
+	case "bitfield":
+		if !has("set", 2) && !has("incrby", 2) {
+			return RO | Access
+		}
+		return RW | Access | Update
+	}
+	return k.Flags
+}
 
 // HasKeys reports whether the command can have keys at all.
 func (s *Spec) HasKeys() bool { return len(s.Keys) > 0 }

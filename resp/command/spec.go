@@ -94,6 +94,10 @@ type Spec struct {
 	Args  string   // grammar, as in redis-cli's help: "key value [NX | XX] [GET] ..."
 	Tips  []string // "request_policy:all_shards", "nondeterministic_output", ...
 
+	// FlagsOf, where set, is Flags for a call with these arguments: it depends
+	// on them (EVAL of a script that says what it does).
+	FlagsOf func(args [][]byte) Flags
+
 	Sub []Spec // subcommands; Run of a container is nil
 	Run Handler
 
@@ -118,6 +122,14 @@ func (s *Spec) FullName() string {
 		return s.full
 	}
 	return s.Name
+}
+
+// CallFlags are the flags of a call with these arguments.
+func (s *Spec) CallFlags(args [][]byte) Flags {
+	if s.FlagsOf != nil {
+		return s.FlagsOf(args)
+	}
+	return s.Flags
 }
 
 // Is reports whether all of f are set.

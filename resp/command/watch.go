@@ -10,9 +10,8 @@ type Watch struct {
 
 // WatchedKey is one key under WATCH.
 type WatchedKey struct {
-	DB      int
-	Key     string
-	Expired bool // it was logically expired already when WATCH was called
+	DB  int
+	Key string
 }
 
 // Touch marks the set: a watched key changed. Called by the store under the

@@ -127,6 +127,7 @@ func clientFlags(s *server.Session) string {
 }
 
 func (r *room) clientInfo(c *command.Ctx) {
+	session(c).NoteRequest(c.Args)
 	c.Verbatim("txt", string(appendClient(nil, session(c), time.Now())))
 }
 
@@ -157,6 +158,7 @@ func (r *room) clientList(c *command.Ctx) {
 		return
 	}
 	now := time.Now()
+	session(c).NoteRequest(c.Args)
 	var b []byte
 	for _, s := range r.Server.Sessions() {
 		if ids != nil && !ids[s.ID()] {

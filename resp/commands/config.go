@@ -81,6 +81,7 @@ func (r *room) configSet(c *command.Ctx) {
 		pairs = append(pairs, Pair{string(c.Arg(i)), string(c.Arg(i + 1))})
 	}
 	replyConfig(c, r.Directives.Set(pairs))
+	session(c).RefreshLimits()
 }
 
 // isSecret reports whether SLOWLOG must not show a directive's value.

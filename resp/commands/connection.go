@@ -87,16 +87,16 @@ func (r *room) auth(c *command.Ctx) {
 		c.Error(command.ErrSyntax)
 		return
 	}
+	s := session(c)
+	for i := 1; i < len(c.Args); i++ {
+		s.Redact(i)
+	}
 	user, password := "default", c.Arg(1)
 	if len(c.Args) == 3 {
 		user, password = string(c.Arg(1)), c.Arg(2)
 	} else if !r.Server.PasswordNeeded() {
 		c.Error(errNoPassword)
 		return
-	}
-	s := session(c)
-	for i := 1; i < len(c.Args); i++ {
-		s.Redact(i)
 	}
 	if !s.Authenticate(user, password) {
 		r.wrongPassword(c, user)

@@ -39,6 +39,7 @@ func debugActions() []debugAction {
 		{name: "quicklist-packed-threshold", min: 1, max: 1, usage: "QUICKLIST-PACKED-THRESHOLD <size>", doc: "Accepted for the sake of tests: large elements of lists are stored like others.", run: (*room).debugPackedThreshold},
 		{name: "reload", max: 3, usage: "RELOAD [option ...]", doc: "Save the data, forget them and load them. Options: NOSAVE, NOFLUSH, MERGE.", run: (*room).debugReload},
 		{name: "set-active-expire", min: 1, max: 1, usage: "SET-ACTIVE-EXPIRE <0|1>", doc: "Stop or resume the removal of expired keys that nobody accesses.", store: true, run: (*room).debugActiveExpire},
+		{name: "set-disable-deny-scripts", min: 1, max: 1, usage: "SET-DISABLE-DENY-SCRIPTS <0|1>", doc: "Let scripts call DEBUG, or not.", run: (*room).debugScripts},
 		{name: "sleep", min: 1, max: 1, usage: "SLEEP <seconds>", doc: "Stop every command on keys for <seconds>. Decimals allowed.", run: (*room).debugSleep},
 		{name: "stringmatch-len", min: 2, max: 2, usage: "STRINGMATCH-LEN <length> <pattern>", doc: "Match a string of <length> times 'a' against the glob <pattern>.", run: (*room).debugStringMatch},
 	}
@@ -182,6 +183,11 @@ func (r *room) debugActiveExpire(c *command.Ctx) {
 
 // populateMax bounds what one call may create.
 const populateMax = 1 << 28
+
+func (r *room) debugScripts(c *command.Ctx) {
+	r.Server.AllowScriptsDebug(!c.Is(2, "0"))
+	c.OK()
+}
 
 func (r *room) debugPopulate(c *command.Ctx) {
 	n, err := strconv.ParseInt(string(c.Arg(2)), 10, 64)

@@ -241,15 +241,16 @@ func (a *waits) snapshot() []*wait {
 	return all
 }
 
-// BlockedFigures are INFO's figures of clients that wait for keys.
+// BlockedFigures are INFO's figures of clients that wait.
 type BlockedFigures struct {
-	Clients, Limited  int64 // all of them, and those that wait for a limited time
+	Clients, Limited  int64 // that wait for keys: all, and those for a limited time
+	Paused            int64 // that CLIENT PAUSE holds back
 	Keys, RemovalKeys int   // for which they wait, also for their removal
 }
 
 // BlockedFigures are those of the moment.
 func (s *Server) BlockedFigures() BlockedFigures {
-	f := BlockedFigures{Clients: s.waits.n.Load(), Limited: s.waits.limited.Load()}
+	f := BlockedFigures{Clients: s.waits.n.Load(), Limited: s.waits.limited.Load(), Paused: s.pause.held.Load()}
 	if f.Clients == 0 {
 		return f
 	}

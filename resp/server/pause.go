@@ -10,7 +10,8 @@ import (
 
 // pause is the state of CLIENT PAUSE.
 type pause struct {
-	on atomic.Bool // may be set although the time is up
+	on   atomic.Bool  // may be set although the time is up
+	held atomic.Int64 // calls that are held back
 
 	mu      sync.Mutex
 	until   time.Time
@@ -33,6 +34,7 @@ func (s *Server) Pause(until time.Time, all bool) {
 		p.all = p.all || all
 	}
 	p.on.Store(true)
+	s.paused(p.until)
 	p.signal()
 }
 
@@ -43,7 +45,14 @@ func (s *Server) Unpause() {
 	defer p.mu.Unlock()
 	p.until = time.Time{}
 	p.on.Store(false)
+	s.paused(p.until)
 	p.signal()
+}
+
+func (s *Server) paused(until time.Time) {
+	if s.cfg.OnPause != nil {
+		s.cfg.OnPause(until)
+	}
 }
 
 // Paused tells the state of CLIENT PAUSE; left is 0 if nothing is held back.

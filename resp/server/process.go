@@ -356,7 +356,7 @@ func errorCode(text string) string {
 // perform routes, locks and runs a command outside a transaction.
 func (s *Session) perform(spec *command.Spec, args [][]byte) {
 	mask, keyed := s.locate(spec, args)
-	if s.srv.pause.on.Load() && !s.waitPause(spec.Flags, keyed, mask) {
+	if s.srv.pause.on.Load() && !s.waitPause(spec.CallFlags(args), keyed, mask) {
 		return
 	}
 	if spec.Flags&(command.WholeStore|command.Scripting) != 0 && spec.Flags&command.Detached == 0 && s.wantsAll(spec, keyed) {

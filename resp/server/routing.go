@@ -192,11 +192,13 @@ func (s *Session) waitPause(flags command.Flags, keyed bool, mask uint64) bool {
 			return false
 		}
 		t := time.NewTimer(left)
+		s.srv.pause.held.Add(1)
 		select {
 		case <-changed:
 		case <-t.C:
 		case <-s.Context().Done():
 		}
+		s.srv.pause.held.Add(-1)
 		t.Stop()
 		if s.killed.Load() {
 			return false

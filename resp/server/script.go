@@ -170,7 +170,7 @@ func (s *Session) scriptRefusal(x *command.Script, spec *command.Spec, args [][]
 		return errScriptUnknown
 	case spec.Run == nil || !spec.ArityOK(len(args)):
 		return errScriptArity
-	case spec.Flags&command.NoScript != 0 || spec.Flags&(command.Detached|command.WholeStore) == command.Detached:
+	case spec.Flags&command.NoScript != 0 && !s.scriptMayDebug(spec) || spec.Flags&(command.Detached|command.WholeStore) == command.Detached:
 		return errScriptDenied
 	case x.ReadOnly && spec.Flags&(command.Write|command.MayReplicate) != 0:
 		return errScriptReadOnly
@@ -193,6 +193,15 @@ func (s *Session) scriptRefusal(x *command.Script, spec *command.Spec, args [][]
 	}
 	return s.reach(x, spec, args)
 }
+
+// scriptMayDebug reports whether scripts may call DEBUG, and this is it.
+func (s *Session) scriptMayDebug(spec *command.Spec) bool {
+	allow := s.srv.cfg.AllowProtected
+	return spec.Name == "debug" && s.srv.scripts.debug.Load() && allow != nil && allow(s.peer.Loopback)
+}
+
+// AllowScriptsDebug lets scripts call DEBUG, or not.
+func (s *Server) AllowScriptsDebug(on bool) { s.scripts.debug.Store(on) }
 
 // reach finds the keys of a script's call, and why it may not use them, if so.
 func (s *Session) reach(x *command.Script, spec *command.Spec, args [][]byte) string {
@@ -255,7 +264,8 @@ func (s *Session) settleScripted(spec *command.Spec, args [][]byte, reply []byte
 
 // scripts are the scripts that take long.
 type scripts struct {
-	n atomic.Int32 // of them
+	n     atomic.Int32 // of them
+	debug atomic.Bool  // scripts may call DEBUG
 
 	mu sync.Mutex // a leaf
 	// Guarded by mu.

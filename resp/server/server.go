@@ -35,6 +35,9 @@ type Config struct {
 	// AllowProtected reports whether a client may use commands flagged
 	// Protected (enable-debug-command); nil = nobody.
 	AllowProtected func(local bool) bool
+	// OnPause is told until when CLIENT PAUSE holds commands back; it must not
+	// block. Nil: nobody is.
+	OnPause func(until time.Time)
 	// OnShutdown is called once, from a goroutine of its own, when SHUTDOWN
 	// was accepted.
 	OnShutdown func()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,7 +100,7 @@ type Session struct {
 	lastCmd   atomic.Pointer[command.Spec]
 	unblock   atomic.Pointer[func(withError bool) bool]
 	drained   atomic.Pointer[chan struct{}] // of a replica's connection; else nil
-	active    atomic.Int64 // Unix ms of the last interaction
+	active    atomic.Int64                  // Unix ms of the last interaction
 	bytesIn   atomic.Int64
 	bytesOut  atomic.Int64
 	commands  atomic.Int64
@@ -403,6 +404,19 @@ func (s *Session) OutputBuffer() (used, size int64) {
 		n += int64(s.front.backlog())
 	}
 	return n, s.outputCap.Load() + n
+}
+
+// RefreshLimits has the limits hold for the command under way that were changed
+// by it.
+func (s *Session) RefreshLimits() { s.limits = s.srv.limits() }
+
+// NoteRequest has QueryBuffer count the command under way, too.
+func (s *Session) NoteRequest(args [][]byte) {
+	n := s.parser.Buffered() + len("*\r\n") + len(strconv.Itoa(len(args)))
+	for _, a := range args {
+		n += len("$\r\n\r\n") + len(strconv.Itoa(len(a))) + len(a)
+	}
+	s.inputLen.Store(int64(n))
 }
 
 // Redact hides an argument of the command under way from SLOWLOG and MONITOR.

@@ -106,7 +106,8 @@ func (s *Session) discard() {
 // queue checks a command for the transaction and keeps a copy of it.
 func (s *Session) queue(spec *command.Spec, args [][]byte) {
 	mask, keyed := s.locate(spec, args)
-	if s.srv.pause.on.Load() && !s.waitPause(spec.Flags, keyed, mask) {
+	flags := spec.CallFlags(args)
+	if s.srv.pause.on.Load() && !s.waitPause(flags, keyed, mask) {
 		return
 	}
 	if text, _ := s.enter(keyed, mask, spec.Flags); text != "" {
@@ -134,7 +135,7 @@ func (s *Session) queue(spec *command.Spec, args [][]byte) {
 			mask: mask, slot: s.query.Slot, cross: s.query.CrossSlot, keyed: keyed,
 			channel: s.query.Channel,
 		})
-		s.tx.flags |= spec.Flags
+		s.tx.flags |= flags
 		s.tx.waits = s.tx.waits || s.srv.slow[spec.Index()]
 	}
 	s.queued.Add(1)
