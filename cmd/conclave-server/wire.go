@@ -18,6 +18,7 @@ import (
 	kvcommands "conclave/kv/commands"
 	"conclave/kv/durable"
 	"conclave/kv/migrate"
+	"conclave/kv/repl"
 	"conclave/kv/script"
 	"conclave/resp/acl"
 	"conclave/resp/command"
@@ -36,12 +37,14 @@ type rooms struct {
 	migrate *migrate.Pool
 	scripts *script.Engine
 	disk    *durable.Disk
+	repl    *repl.Node
 	loaded  atomic.Bool // the data are all there
 
-	settings atomic.Pointer[durable.Settings]
-	limits   atomic.Pointer[server.Limits]
-	users    atomic.Pointer[acl.Users]
-	stop     context.CancelFunc
+	settings     atomic.Pointer[durable.Settings]
+	replSettings atomic.Pointer[repl.Settings]
+	limits       atomic.Pointer[server.Limits]
+	users        atomic.Pointer[acl.Users]
+	stop         context.CancelFunc
 }
 
 // run builds the node, serves until ctx ends or a client shuts it down, and takes
@@ -60,6 +63,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 	r.newScripts()
 	r.newDisk()
 	defer r.disk.Close()
+	r.newReplication()
 	if c.ClusterEnabled {
 		node, err := r.newCluster()
 		if err != nil {
@@ -121,6 +125,8 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 			}
 		})
 		start(ctx, "expiry", r.store.Run)
+		start(ctx, "replication", r.repl.Run)
+		r.followPrimary()
 		if r.node != nil {
 			start(ctx, "stray keys", r.node.reportStrays)
 		}
@@ -170,7 +176,7 @@ func (r *rooms) newServer() error {
 	cfg := server.Config{
 		Keyspace: r.store, Limits: r.limits.Load, Auth: (*access)(r), AllowProtected: r.allowProtected,
 		OnPause:   func(until time.Time) { r.store.HoldExpired(until.UnixMilli()) },
-		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, MakeRoom: r.store.MakeRoom, Feed: r.disk.Feed(),
+		IOThreads: r.cfg.Current().IOThreads, OnShutdown: r.stop, Log: r.log.With("sub", "clients"), Gate: r.gate, MakeRoom: r.store.MakeRoom, Feed: r.repl,
 	}
 	if r.node != nil {
 		cfg.Router = r.node.router
@@ -200,6 +206,8 @@ func (r *rooms) newServer() error {
 		Notifier: r.server,
 	})
 	families = append(families, command.Specs(), r.server.TransactionSpecs(), r.disk.Specs(), r.scripts.Specs())
+	deps.Replication, deps.Forward, deps.ChangeReplID = r.replication, r.repl.Published, r.repl.ChangeID
+	families = append(families, r.repl.Specs(c.ClusterEnabled))
 	if r.node != nil {
 		deps.Replication = r.node.replication
 		deps.Forward = r.node.Publish
@@ -216,6 +224,7 @@ func (r *rooms) newServer() error {
 	}
 	r.server.Use(table)
 	r.disk.Use(table)
+	r.repl.Use(table)
 	return nil
 }
 
@@ -328,6 +337,9 @@ func limitsOf(c *config.Config) *server.Limits {
 // gate refuses commands that the state of the node forbids.
 func (r *rooms) gate(f command.Flags) string {
 	if text := r.diskGate(f); text != "" {
+		return text
+	}
+	if text := r.replicationGate(f); text != "" {
 		return text
 	}
 	return r.memoryGate(f)

@@ -111,6 +111,10 @@ type Replication struct {
 	Replicas []ReplicaLink // of a master
 	Master   MasterLink    // of a replica
 
+	// Synchronisations of replicas since the start: full ones, those that went on
+	// where they were, and those that asked to but couldn't.
+	SyncFull, SyncPartial, SyncRefused int64
+
 	BacklogActive bool
 	BacklogSize   int64
 	BacklogFirst  int64

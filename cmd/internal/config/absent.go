@@ -12,7 +12,6 @@ func absent(name string) (feature string, ok bool) {
 		{"checking serialized values less", "sanitize-dump-payload"},
 		{"processor lists for saving", "bgsave_cpulist aof_rewrite_cpulist"},
 		{"keeping superseded parts of the append-only file", "aof-disable-auto-gc"},
-		{"replication", "replicaof slaveof replica-serve-stale-data slave-serve-stale-data replica-read-only slave-read-only repl-diskless-sync repl-diskless-sync-delay repl-diskless-sync-max-replicas repl-diskless-load repl-disable-tcp-nodelay repl-backlog-size repl-backlog-ttl repl-timeout repl-ping-replica-period repl-ping-slave-period replica-priority slave-priority replica-announce-ip slave-announce-ip replica-announce-port slave-announce-port replica-announced replica-lazy-flush slave-lazy-flush replica-ignore-maxmemory slave-ignore-maxmemory replica-ignore-disk-write-errors min-replicas-max-lag min-slaves-max-lag propagation-error-behavior"},
 		{"TLS", "tls-auth-clients tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-key-file tls-key-file-pass tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-ciphers tls-ciphersuites tls-dh-params-file tls-prefer-server-ciphers tls-protocols tls-session-cache-size tls-session-cache-timeout tls-session-caching"},
 		{"modules", "loadmodule"},
 		{"renaming of commands", "rename-command"},

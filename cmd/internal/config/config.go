@@ -63,6 +63,10 @@ type Config struct {
 
 	Persistence Persistence
 
+	// Replication.
+	Replication       Replication
+	PropagationErrors string // ignore
+
 	BusyReplyThreshold int64 // milliseconds; 0 = others wait for scripts for ever
 
 	// Observability.
@@ -173,6 +177,7 @@ func Default() *Config {
 		Encodings:          defaultEncodings(),
 
 		Persistence: defaultPersistence(),
+		Replication: defaultReplication(), PropagationErrors: "ignore",
 
 		BusyReplyThreshold: 5000,
 		SlowlogSlowerThan:  10000,

@@ -115,6 +115,9 @@ func settle(c *Config) error {
 	if !c.ClusterEnabled {
 		return nil
 	}
+	if c.Replication.PrimaryHost != "" {
+		return errors.New("replicaof directive not allowed in cluster mode")
+	}
 	c.Databases = 1
 	if c.Port == 0 {
 		return errors.New("cluster-enabled needs a port: peers and clients couldn't be told where this node is")

@@ -13,6 +13,7 @@ func groups() []group {
 		{"Encodings", encodingRows()},
 		{"Users", aclRows()},
 		{"Persistence", persistenceRows()},
+		{"Replication", replicationRows()},
 		{"Observability", observabilityRows()},
 		{"Cluster", clusterRows()},
 		{"Cluster: beyond Redis", consensusRows()},
@@ -151,8 +152,7 @@ func offRows() []directive {
 	}
 	const tls = "TLS is"
 	return []directive{
-		row("rdb-del-sync-files", "no", "replication is"),
-		row("min-replicas-to-write", "0", "replication is", "min-slaves-to-write"),
+		row("rdb-del-sync-files", "no", "removal of the snapshot after replicas have been sent it is"),
 		row("maxmemory-clients", "0", "eviction of clients is"),
 		row("activedefrag", "no", "active defragmentation is"),
 		row("tls-port", "0", tls),

@@ -39,7 +39,7 @@ func rooms() []room {
 		{name: "kv/values", ours: []string{"kv", "kv/persist", "kv/ds/..."}, why: "between the store and the formats, and nothing else"},
 		{name: "kv/durable", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "what keeps the data on disk is below the server: it is handed effects"},
 		{name: "kv/geo", why: "arithmetic on positions"},
-		{name: "kv/repl", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "replication knows the data, not who serves it"},
+		{name: "kv/repl", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "replication is handed effects and connections: it knows the data, not who serves it"},
 		{name: "kv/migrate", ours: []string{"kv", "kv/persist", "kv/ds", "fsm/slot"}, why: "moving keys knows the data, not who serves it"},
 		{name: "kv/commands", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, why: "commands on keys reach the cluster through the router only"},
 		{name: "kv/script", ours: []string{"kv/...", "resp", "resp/command", "fsm/slot"}, theirs: []string{"github.com/yuin/gopher-lua"}, why: "scripts are commands on keys"},
