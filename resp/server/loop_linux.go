@@ -106,6 +106,9 @@ func (l *loop) run() {
 		for i := range max(n, 0) {
 			l.ready(&l.poll.events[i])
 		}
+		// Replies leave first: while messages go to many others, those who got
+		// theirs send what they want next.
+		l.finish()
 		l.tasks()
 		l.finish()
 		if l.now.Sub(l.ticked) >= time.Second {

@@ -17,6 +17,8 @@ import (
 
 // loops are the server's event loops, there while a TCP listener is served.
 type loops struct {
+	chunks outChunks
+
 	mu sync.Mutex
 	// Guarded by mu.
 	set   *loopSet
@@ -200,7 +202,7 @@ func (p *port) welcome(l *loop, fd int, sa syscall.Sockaddr) {
 	set := l.set
 	to := set.loops[set.next%len(set.loops)]
 	set.next++
-	c := &loopConn{loop: to, port: p, fd: fd}
+	c := &loopConn{loop: to, port: p, fd: fd, kept: outQueue{free: &p.srv.loops.chunks}}
 	c.session = p.srv.NewSession(peer, c)
 	c.session.worker = to.worker
 	p.mu.Lock()

@@ -10,7 +10,7 @@ import (
 func TestOutQueueKeepsOrder(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		var q outQueue
+		q := outQueue{free: &outChunks{}}
 		var want, got []byte
 		for range 300 {
 			if rng.IntN(2) == 0 {
