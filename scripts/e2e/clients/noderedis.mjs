@@ -1,7 +1,12 @@
-// Runs the scenario with node-redis.
+// Runs the scenario with node-redis, or goes through the families of commands.
 import { createCluster } from 'redis'
+import { families } from './noderedis-families.mjs'
 import { run } from './scenario.mjs'
 
+if (process.argv[2] === 'families') {
+  await families(process.argv[3], process.argv.slice(4))
+  process.exit(0)
+}
 const cluster = createCluster({ rootNodes: process.argv.slice(2).map(addr => ({ url: `redis://${addr}` })) })
 cluster.on('error', err => { console.error(err); process.exit(1) })
 await cluster.connect()

@@ -1,4 +1,5 @@
-// Command goredis runs the scenario with go-redis.
+// Command goredis runs the scenario with go-redis, or goes through the families
+// of commands.
 package main
 
 import (
@@ -14,6 +15,10 @@ import (
 type client struct{ c *redis.ClusterClient }
 
 func main() {
+	if os.Args[1] == "families" {
+		families(os.Args[2], os.Args[3:])
+		return
+	}
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: os.Args[1:]})
 	defer c.Close()
 	if err := scenario.Run(client{c}, os.Stdin, os.Stdout); err != nil {
