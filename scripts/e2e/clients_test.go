@@ -54,7 +54,7 @@ func pythonClient(t *testing.T) []string {
 	if err := exec.Command(python, "-c", "import redis.cluster").Run(); err != nil {
 		t.Skip("python3-redis is not installed")
 	}
-	return []string{python, "redispy.py"}
+	return []string{python, "-B", "redispy.py"} // no files beside the source
 }
 
 func TestClients(t *testing.T) {

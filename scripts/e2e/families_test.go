@@ -24,6 +24,8 @@ func TestClientFamilies(t *testing.T) {
 		more    []string // what not every library offers
 	}{
 		{"go-redis", func(*testing.T) []string { return []string{filepath.Join(programs, "goredis")} }, []string{"sharded"}},
+		{"ioredis", func(t *testing.T) []string { return npmClient(t, "ioredis.mjs") }, []string{"sharded"}},
+		{"redis-py", pythonClient, nil},
 		{"node-redis", func(t *testing.T) []string { return npmClient(t, "noderedis.mjs") }, []string{"sharded", "tracking"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {

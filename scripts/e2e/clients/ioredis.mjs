@@ -1,7 +1,12 @@
-// Runs the scenario with ioredis.
+// Runs the scenario with ioredis, or goes through the families of commands.
 import { Cluster } from 'ioredis'
+import { families } from './ioredis-families.mjs'
 import { run } from './scenario.mjs'
 
+if (process.argv[2] === 'families') {
+  await families(process.argv[3], process.argv.slice(4))
+  process.exit(0)
+}
 const cluster = new Cluster(process.argv.slice(2).map(addr => {
   const [host, port] = addr.split(':')
   return { host, port: Number(port) }

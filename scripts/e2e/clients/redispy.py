@@ -1,8 +1,11 @@
-"""Runs the scenario, see scenario/scenario.go, with redis-py."""
+"""Runs the scenario, see scenario/scenario.go, with redis-py, or goes through
+the families of commands."""
 
 import sys
 
 from redis.cluster import ClusterNode, RedisCluster
+
+import redispy_families
 
 KEYS = range(200)
 
@@ -45,6 +48,9 @@ def transaction(client, tag):
 
 
 def main():
+    if sys.argv[1] == "families":
+        redispy_families.run(sys.argv[2], sys.argv[3:])
+        return
     nodes = [ClusterNode(*addr.split(":")) for addr in sys.argv[1:]]
     client = RedisCluster(startup_nodes=nodes, decode_responses=True)
     start(client)
