@@ -278,6 +278,7 @@ func (l *link) receive(ctx context.Context, at *start) error {
 	mark, marked := strings.CutPrefix(head, "$EOF:")
 	var size int
 	if !marked {
+		mark = ""
 		var ok bool
 		if size, ok = parseLength([]byte(strings.TrimPrefix(head, "$")), 1<<40); !ok || head[0] != '$' {
 			return fmt.Errorf("%.40q in place of the data", head)

@@ -12,7 +12,7 @@ import (
 // clientType is CLIENT's word for a kind of connection. A monitor counts as a
 // replica, as in Redis.
 func clientType(s *server.Session) string {
-	if s.Monitoring() {
+	if s.Monitoring() || s.Replica() {
 		return "replica"
 	}
 	if s.Subscribed() {
