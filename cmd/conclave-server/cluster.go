@@ -19,7 +19,6 @@ import (
 	"conclave/kv"
 	"conclave/raftnode"
 	raftcommands "conclave/raftnode/commands"
-	"conclave/raftnode/peer"
 	"conclave/raftnode/router"
 	"conclave/raftnode/store"
 	"conclave/resp/command"
@@ -47,7 +46,7 @@ func (r *rooms) newCluster() (*clusterRooms, error) {
 		return nil, errors.Join(err, meta.Close())
 	}
 	n.Node = raftnode.New(raftnode.Config{
-		Meta: meta, Stores: store.Disk(c.Dir, r.log.With("sub", "store")), Network: peer.TCP{},
+		Meta: meta, Stores: store.Disk(c.Dir, r.log.With("sub", "store")), Network: busNetwork{r: r},
 		BusAddr: net.JoinHostPort(busHost(c), strconv.Itoa(c.BusPort())),
 		Secret:  func() []byte { return []byte(r.cfg.Current().ClusterSecret) },
 		Data:    slotData{r.store}, Clock: raftnode.NewSystemClock(),
@@ -106,7 +105,7 @@ func busHost(c *config.Config) string {
 
 func settingsOf(c *config.Config) raftnode.Settings {
 	s := raftnode.Settings{
-		AnnounceIP: c.ClusterAnnounceIP, Port: uint16(c.Port), BusPort: uint16(c.BusPort()),
+		AnnounceIP: c.ClusterAnnounceIP, Port: uint16(c.Port), TLSPort: uint16(c.TLS.Port), BusPort: uint16(c.BusPort()),
 		Hostname: c.ClusterAnnounceHostname, HumanName: c.ClusterAnnounceHumanNodename, Zone: c.AvailabilityZone,
 		NoFailover: c.ClusterReplicaNoFailover, NodeTimeout: c.ClusterNodeTimeout,
 		RequireCoverage: c.ClusterRequireFullCoverage, ReplicaMigration: c.ClusterAllowReplicaMigration, Voters: c.ClusterRaftVoters,

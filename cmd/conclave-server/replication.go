@@ -15,14 +15,14 @@ func (r *rooms) newReplication() {
 		Store: r.store, Disk: r.disk.Feed(), Data: r.disk, Settings: r.replSettings.Load,
 		Publish:     r.publishHere,
 		Applied:     func() { r.server.ServeReady() },
-		RoleChanged: r.cfg.SetPrimary,
+		RoleChanged: r.cfg.SetPrimary, Dial: r.dialPrimary,
 		Version:     commands.RedisVersion, Log: r.log.With("sub", "replication"),
 	})
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.replSettings.Store(replicationSettings(c))
 		r.repl.Reconfigured()
 		return nil
-	}, "masterauth", "masteruser", "replica-serve-stale-data", "replica-read-only", "repl-diskless-sync", "repl-diskless-sync-delay",
+	}, "tls-port", "tls-replication", "masterauth", "masteruser", "replica-serve-stale-data", "replica-read-only", "repl-diskless-sync", "repl-diskless-sync-delay",
 		"repl-diskless-sync-max-replicas", "repl-diskless-load", "repl-backlog-size", "repl-backlog-ttl", "repl-timeout",
 		"repl-ping-replica-period", "replica-priority", "replica-announce-ip", "replica-announce-port", "replica-announced",
 		"min-replicas-to-write", "min-replicas-max-lag", "client-output-buffer-limit", "proto-max-bulk-len", "maxmemory-policy", "rdbcompression",
@@ -40,6 +40,9 @@ func replicationSettings(c *config.Config) *repl.Settings {
 		BacklogSize: p.BacklogSize, BacklogTTL: p.BacklogTTL, MinReplicas: p.MinReplicas, MaxLag: p.MaxLag,
 		OutputHard: c.ClientOutput.Replica.Hard, OutputSoft: c.ClientOutput.Replica.Soft, OutputSoftIn: c.ClientOutput.Replica.SoftFor,
 		Encoding: d.Encoding, Checksum: d.Checksum, Idle: d.Idle, Freq: d.Freq,
+	}
+	if c.TLS.Replication && c.TLS.Port != 0 {
+		s.Port = c.TLS.Port
 	}
 	if p.AnnouncePort != 0 {
 		s.Port = p.AnnouncePort

@@ -37,6 +37,7 @@ type rooms struct {
 	migrate *migrate.Pool
 	scripts *script.Engine
 	disk    *durable.Disk
+	tls     *encryption
 	repl    *repl.Node
 	loaded  atomic.Bool // the data are all there
 
@@ -63,6 +64,10 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 	r.newScripts()
 	r.newDisk()
 	defer r.disk.Close()
+	var err error
+	if r.tls, err = r.newEncryption(); err != nil {
+		return err
+	}
 	r.newReplication()
 	if c.ClusterEnabled {
 		node, err := r.newCluster()
@@ -237,27 +242,9 @@ func (r *rooms) listen() ([]net.Listener, error) {
 		return nil, err
 	}
 	if c.Port != 0 {
-		for _, a := range c.Bind {
-			optional := len(a) > 0 && a[0] == '-'
-			if optional {
-				a = a[1:]
-			}
-			network := "tcp"
-			switch a {
-			case "*":
-				network, a = "tcp4", "0.0.0.0"
-			case "::*":
-				network, a = "tcp6", "::"
-			}
-			l, err := net.Listen(network, net.JoinHostPort(a, strconv.Itoa(c.Port)))
-			if err != nil {
-				if optional {
-					r.log.Debug("optional address not available", "addr", a, "err", err)
-					continue
-				}
-				return fail(fmt.Errorf("Could not create server TCP listening socket %s:%d: %w", a, c.Port, err))
-			}
-			ls = append(ls, l)
+		var err error
+		if ls, err = r.listenTCP(c.Port); err != nil {
+			return nil, err
 		}
 	}
 	if c.UnixSocket != "" {
@@ -275,8 +262,43 @@ func (r *rooms) listen() ([]net.Listener, error) {
 			}
 		}
 	}
-	if len(ls) == 0 {
+	if c.TLS.Port != 0 {
+		sockets, err := r.listenTCP(c.TLS.Port)
+		if err != nil {
+			return fail(err)
+		}
+		r.tls.port.replace(sockets)
+	} else if len(ls) == 0 {
 		return nil, errors.New("Configured to not listen anywhere, exiting.")
+	}
+	return append(ls, r.tls.port), nil // it may get sockets later
+}
+
+// listenTCP listens on a port at the addresses of bind.
+func (r *rooms) listenTCP(port int) ([]net.Listener, error) {
+	var ls []net.Listener
+	for _, a := range r.cfg.Current().Bind {
+		optional := len(a) > 0 && a[0] == '-'
+		if optional {
+			a = a[1:]
+		}
+		network := "tcp"
+		switch a {
+		case "*":
+			network, a = "tcp4", "0.0.0.0"
+		case "::*":
+			network, a = "tcp6", "::"
+		}
+		l, err := net.Listen(network, net.JoinHostPort(a, strconv.Itoa(port)))
+		if err != nil {
+			if optional {
+				r.log.Debug("optional address not available", "addr", a, "err", err)
+				continue
+			}
+			closeAll(ls)
+			return nil, fmt.Errorf("Could not create server TCP listening socket %s:%d: %w", a, port, err)
+		}
+		ls = append(ls, l)
 	}
 	return ls, nil
 }

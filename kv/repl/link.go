@@ -94,8 +94,9 @@ func (l *link) run(ctx context.Context) {
 func (l *link) connect(ctx context.Context) error {
 	set := l.n.cfg.Settings()
 	l.enter(stateConnecting)
-	d := net.Dialer{Timeout: set.Timeout}
-	conn, err := d.DialContext(ctx, "tcp", l.address())
+	dctx, cancel := context.WithTimeout(ctx, set.Timeout)
+	conn, err := l.n.cfg.Dial(dctx, l.address())
+	cancel()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type Config struct {
 	Publish func(shard bool, channel, message []byte)
 	// Applied is called after changes of the primary, with nothing locked.
 	Applied func()
+	// Dial opens a connection to the primary; nil: over TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// RoleChanged is called after the node became a replica, or ceased to be one.
 	RoleChanged func(host string, port int)
 	// Version is the version of Redis that files claim to come from.
@@ -86,6 +89,12 @@ type Data interface {
 func New(cfg Config) *Node {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", addr)
+		}
 	}
 	n := &Node{cfg: cfg, log: cfg.Log, id: newID(), second: -1, peers: map[uint64]*follower{}, wake: make(chan struct{}, 1)}
 	n.stream.limit = cfg.Settings().BacklogSize

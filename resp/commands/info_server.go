@@ -17,8 +17,8 @@ func (r *room) infoServer(b []byte) []byte {
 		hz = 10
 	}
 	port, err := strconv.ParseInt(r.directive("port", "0"), 10, 64)
-	if err != nil {
-		port = 0
+	if err != nil || port == 0 {
+		port, _ = strconv.ParseInt(r.directive("tls-port", "0"), 10, 64) // 0 if it can't be read
 	}
 	f.str("redis_version", RedisVersion)
 	f.str("conclave_version", r.Version)

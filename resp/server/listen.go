@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,9 +83,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, conns *sync.WaitGr
 		}
 		wait = 5 * time.Millisecond
 		if text := s.unwelcome(isLocal(nc)); text != "" {
-			nc.SetWriteDeadline(time.Now().Add(time.Millisecond))
-			nc.Write([]byte(text)) // best effort, as in Redis
-			nc.Close()
+			refuse(nc, text)
 			s.stats.refusedConns.Add(1)
 			continue
 		}
@@ -95,6 +94,16 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, conns *sync.WaitGr
 			c.pump()
 		})
 	}
+}
+
+// refuse closes a connection that isn't accepted. It is told why as far as that
+// takes no time; over TLS it would take a handshake.
+func refuse(nc net.Conn, text string) {
+	if _, encrypted := nc.(*tls.Conn); !encrypted {
+		nc.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		nc.Write([]byte(text)) // best effort, as in Redis
+	}
+	plain(nc).Close()
 }
 
 // unwelcome is the error for a connection that isn't accepted, or "".

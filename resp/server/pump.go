@@ -21,7 +21,7 @@ type conn struct {
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {
-	if tc, ok := nc.(*net.TCPConn); ok {
+	if tc, ok := plain(nc).(*net.TCPConn); ok {
 		keep := s.limits().TCPKeepAlive
 		tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: keep > 0, Idle: keep, Interval: keep / 3, Count: 3})
 	}
@@ -46,9 +46,17 @@ func peerOf(nc net.Conn) Peer {
 	return p
 }
 
+// plain is the connection below TLS, if that is used.
+func plain(nc net.Conn) net.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return nc
+}
+
 func descriptor(nc net.Conn) int {
 	fd := -1
-	if sc, ok := nc.(syscall.Conn); ok {
+	if sc, ok := plain(nc).(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			raw.Control(func(n uintptr) { fd = int(n) })
 		}
@@ -59,10 +67,33 @@ func descriptor(nc net.Conn) int {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
+// handshakeTime is how long a client may take for the handshake of TLS.
+const handshakeTime = 10 * time.Second
+
+// handshake begins TLS, if that is used. It reports whether the connection goes
+// on. Nobody interrupts it: nothing has been run yet that could wait.
+func (c *conn) handshake() bool {
+	t, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	c.nc.SetDeadline(time.Now().Add(handshakeTime))
+	err := t.Handshake()
+	c.nc.SetDeadline(time.Time{})
+	if err != nil {
+		c.srv.log.Debug("TLS handshake failed", "from", c.session.peer.Addr, "err", err)
+	}
+	// leaveOff may have come before the deadline was lifted.
+	return err == nil && !c.stopping.Load()
+}
+
 // pump runs until the connection ends.
 func (c *conn) pump() {
 	defer c.session.Close()
 	defer c.nc.Close()
+	if !c.handshake() {
+		return
+	}
 	for {
 		n, err := c.nc.Read(c.session.Input())
 		if n > 0 {
@@ -114,5 +145,6 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close makes pump return.
-func (c *conn) Close() error { return c.nc.Close() }
+// Close makes pump return. It doesn't block: the end of TLS, which is a message,
+// is pump's to send.
+func (c *conn) Close() error { return plain(c.nc).Close() }

@@ -12,7 +12,6 @@ func absent(name string) (feature string, ok bool) {
 		{"checking serialized values less", "sanitize-dump-payload"},
 		{"processor lists for saving", "bgsave_cpulist aof_rewrite_cpulist"},
 		{"keeping superseded parts of the append-only file", "aof-disable-auto-gc"},
-		{"TLS", "tls-auth-clients tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-key-file tls-key-file-pass tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-ciphers tls-ciphersuites tls-dh-params-file tls-prefer-server-ciphers tls-protocols tls-session-cache-size tls-session-cache-timeout tls-session-caching"},
 		{"modules", "loadmodule"},
 		{"renaming of commands", "rename-command"},
 		{"active defragmentation", "active-defrag-cycle-max active-defrag-cycle-min active-defrag-ignore-bytes active-defrag-max-scan-fields active-defrag-threshold-lower active-defrag-threshold-upper"},

@@ -46,6 +46,8 @@ type Config struct {
 	MasterAuth  string
 	MasterUser  string
 
+	TLS TLS
+
 	// Memory and expiry.
 	MaxMemory          int64 // 0 = no limit
 	MaxMemoryPolicy    string
@@ -98,6 +100,7 @@ type Config struct {
 	ClusterReplicaValidityFactor    int
 	ClusterReplicaNoFailover        bool
 	ClusterLinkSendbufLimit         int64
+	busPort                         int // as it was at start: tls-port may change
 
 	// Cluster: what Conclave adds.
 	ClusterSecret            string
@@ -121,10 +124,21 @@ type OutputLimit struct {
 
 // BusPort is the port on which the node listens for its peers.
 func (c *Config) BusPort() int {
-	if c.ClusterPort != 0 {
+	switch {
+	case c.ClusterPort != 0:
 		return c.ClusterPort
+	case c.busPort != 0:
+		return c.busPort
 	}
-	return c.Port + busPortOffset
+	return c.clientPort() + busPortOffset
+}
+
+// clientPort is the port of the clients whose way the bus takes.
+func (c *Config) clientPort() int {
+	if c.TLS.Cluster {
+		return c.TLS.Port
+	}
+	return c.Port
 }
 
 // busPortOffset is Redis's distance between a node's two ports.
@@ -166,6 +180,7 @@ func Default() *Config {
 		Dir:                ".",
 		Hz:                 10,
 		ACL:                AccessControl{AllChannels: "resetchannels", LogLen: 128},
+		TLS:                defaultTLS(),
 		EnableDebugCommand: "no", EnableProtectedConfigs: "no", EnableModuleCommand: "no",
 
 		MaxMemoryPolicy:    "noeviction",

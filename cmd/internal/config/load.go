@@ -119,14 +119,22 @@ func settle(c *Config) error {
 		return errors.New("replicaof directive not allowed in cluster mode")
 	}
 	c.Databases = 1
-	if c.Port == 0 {
+	if c.Port == 0 && c.TLS.Port == 0 {
 		return errors.New("cluster-enabled needs a port: peers and clients couldn't be told where this node is")
 	}
-	if c.ClusterPort == 0 && c.Port > 65535-busPortOffset {
-		return fmt.Errorf("Redis port number too high for cluster mode: port %d leaves no room for the bus port %d; set cluster-port", c.Port, c.Port+busPortOffset)
+	port := c.clientPort()
+	if port == 0 {
+		return errors.New("the bus takes its port from port, or with tls-cluster from tls-port, which is 0; set it")
 	}
-	if c.BusPort() == c.Port {
+	if c.ClusterPort == 0 && port > 65535-busPortOffset {
+		return fmt.Errorf("Redis port number too high for cluster mode: port %d leaves no room for the bus port %d; set cluster-port", port, port+busPortOffset)
+	}
+	c.busPort = c.BusPort()
+	if c.busPort == c.Port {
 		return fmt.Errorf("port and cluster-port are both %d", c.Port)
+	}
+	if c.busPort == c.TLS.Port {
+		return fmt.Errorf("tls-port and cluster-port are both %d", c.TLS.Port)
 	}
 	return nil
 }

@@ -115,7 +115,8 @@ func TestDefaultsAreRedisDefaults(t *testing.T) {
 		"appenddirname": "appendonlydir", "appendfsync": "everysec", "no-appendfsync-on-rewrite": "no", "auto-aof-rewrite-percentage": "100",
 		"auto-aof-rewrite-min-size": "67108864", "aof-rewrite-incremental-fsync": "yes", "aof-load-truncated": "yes",
 		"aof-use-rdb-preamble": "yes", "aof-timestamp-enabled": "no",
-		"tls-port": "0", "io-threads-do-reads": "no", "min-slaves-to-write": "0", "supervised": "no",
+		"tls-port": "0", "tls-auth-clients": "yes", "tls-session-cache-size": "20480", "tls-session-cache-timeout": "300", "tls-session-caching": "yes",
+		"tls-prefer-server-ciphers": "no", "tls-protocols": "", "tls-cluster": "no", "tls-replication": "no", "io-threads-do-reads": "no", "min-slaves-to-write": "0", "supervised": "no",
 	}
 	s := New(Default())
 	for name, want := range redis {
@@ -149,7 +150,7 @@ func TestFileErrors(t *testing.T) {
 		{"cluster-config-file ../x", "argument must be a file name, not a path"},
 		{"cluster-seeds 10.0.0.1", "seed '10.0.0.1' is not host:bus-port"},
 		{"cluster-raft-voters 4", "argument must be odd"},
-		{"tls-port 1", `only "0" is possible: TLS is not available in this version of Conclave`},
+		{"tls-auth-clients maybe", "argument(s) must be one of the following: no, yes, optional"},
 		{"hz 100", `only "10" is possible: another rhythm of background work is not available`},
 		{"save 60", "Invalid save parameters"},
 		{"save 0 1", "Invalid save parameters"},

@@ -116,7 +116,13 @@ func (s *Store) Set(pairs []Pair) error {
 			return errSet(p[0], err)
 		}
 	}
-	if name, err := s.agree(old, next); err != nil {
+	reread := map[*directive]bool{}
+	for _, d := range rows {
+		if d.value.volatile {
+			reread[d] = true
+		}
+	}
+	if name, err := s.agree(old, next, reread); err != nil {
 		return errSet(name, err)
 	}
 	s.publish(next)
@@ -147,12 +153,12 @@ func (s *Store) settable(pairs []Pair) ([]*directive, error) {
 	return rows, nil
 }
 
-// agree asks the hooks whose directives differ. It returns the directive that
-// was refused.
-func (s *Store) agree(old, next *Config) (string, error) {
+// agree asks the hooks whose directives differ or are to be read again. It
+// returns the directive that was refused.
+func (s *Store) agree(old, next *Config, reread map[*directive]bool) (string, error) {
 	var asked []hook
 	for _, h := range s.hooks {
-		name := h.changed(old, next)
+		name := h.changed(old, next, reread)
 		if name == "" {
 			continue
 		}
@@ -169,10 +175,11 @@ func (s *Store) agree(old, next *Config) (string, error) {
 	return "", nil
 }
 
-// changed is the first of the hook's directives that differs, or empty.
-func (h hook) changed(a, b *Config) string {
+// changed is the first of the hook's directives that differs or is to be read
+// again, or empty.
+func (h hook) changed(a, b *Config, reread map[*directive]bool) string {
 	for _, d := range h.directives {
-		if d.value.format(a) != d.value.format(b) {
+		if reread[d] || d.value.format(a) != d.value.format(b) {
 			return d.name
 		}
 	}

@@ -9,6 +9,7 @@ func groups() []group {
 		{"Limits of a client", limitRows()},
 		{"General", generalRows()},
 		{"Access", accessRows()},
+		{"TLS", tlsRows()},
 		{"Memory and expiry", memoryRows()},
 		{"Encodings", encodingRows()},
 		{"Users", aclRows()},
@@ -150,14 +151,10 @@ func offRows() []directive {
 	row := func(name, word, feature string, aliases ...string) directive {
 		return directive{name, aliases, live, off(word, feature), "Accepted with this value only: " + feature + " not available in this version."}
 	}
-	const tls = "TLS is"
 	return []directive{
 		row("rdb-del-sync-files", "no", "removal of the snapshot after replicas have been sent it is"),
 		row("maxmemory-clients", "0", "eviction of clients is"),
 		row("activedefrag", "no", "active defragmentation is"),
-		row("tls-port", "0", tls),
-		row("tls-cluster", "no", tls),
-		row("tls-replication", "no", tls),
 		row("supervised", "no", "supervision by upstart or systemd is"),
 		row("syslog-enabled", "no", "syslog is"),
 		row("oom-score-adj", "no", "adjustment of the OOM killer is"),

@@ -16,6 +16,9 @@ type value struct {
 	// many: any number of arguments. CONFIG SET then splits its one argument
 	// at spaces.
 	many bool
+	// volatile: the value is a reference to something else, so that setting it to
+	// what it is may be a change.
+	volatile bool
 	// quoted: CONFIG REWRITE prints the value in quotes.
 	quoted bool
 	parse  func(c *Config, args []string) error
