@@ -1,4 +1,5 @@
-// Command redigo runs the scenario with redigo and redisc.
+// Command redigo runs the scenario with redigo and redisc, or goes through the
+// families of commands.
 package main
 
 import (
@@ -15,8 +16,12 @@ import (
 type client struct{ cluster *redisc.Cluster }
 
 func main() {
+	nodes, alone := os.Args[1:], ""
+	if nodes[0] == "families" {
+		alone, nodes = nodes[1], nodes[2:]
+	}
 	c := &redisc.Cluster{
-		StartupNodes: os.Args[1:],
+		StartupNodes: nodes,
 		DialOptions:  []redis.DialOption{redis.DialConnectTimeout(5 * time.Second)},
 		CreatePool: func(addr string, options ...redis.DialOption) (*redis.Pool, error) {
 			return &redis.Pool{MaxIdle: 4, Dial: func() (redis.Conn, error) { return redis.Dial("tcp", addr, options...) }}, nil
@@ -24,7 +29,11 @@ func main() {
 	}
 	defer c.Close()
 	err := c.Refresh()
-	if err == nil {
+	switch {
+	case err != nil:
+	case alone != "":
+		families(c, alone)
+	default:
 		err = scenario.Run(client{c}, os.Stdin, os.Stdout)
 	}
 	if err != nil {
