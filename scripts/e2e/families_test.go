@@ -24,6 +24,7 @@ func TestClientFamilies(t *testing.T) {
 		more    []string // what not every library offers
 	}{
 		{"go-redis", func(*testing.T) []string { return []string{filepath.Join(programs, "goredis")} }, []string{"sharded"}},
+		{"rueidis", func(*testing.T) []string { return []string{filepath.Join(programs, "rueidis")} }, []string{"sharded", "tracking"}},
 		{"redigo and redisc", func(*testing.T) []string { return []string{filepath.Join(programs, "redigo")} }, nil},
 		{"ioredis", func(t *testing.T) []string { return npmClient(t, "ioredis.mjs") }, []string{"sharded"}},
 		{"redis-py", pythonClient, nil},

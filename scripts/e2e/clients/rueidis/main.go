@@ -1,4 +1,5 @@
-// Command rueidis runs the scenario with rueidis.
+// Command rueidis runs the scenario with rueidis, or goes through the families of
+// commands.
 package main
 
 import (
@@ -16,7 +17,14 @@ import (
 type client struct{ c rueidis.Client }
 
 func main() {
-	// Client-side caching needs CLIENT TRACKING.
+	if os.Args[1] == "families" {
+		if err := families(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	// Each reply comes from where the slot is now.
 	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: os.Args[1:], DisableCache: true})
 	if err == nil {
 		defer c.Close()
