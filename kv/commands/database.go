@@ -41,6 +41,7 @@ func flushMode(c *command.Ctx) bool {
 func (h *handlers) flushall(c *command.Ctx) {
 	if flushMode(c) {
 		h.Store.FlushAll()
+		c.Rewrite(c.Args...) // also where there was nothing here
 		c.OK()
 	}
 }
@@ -48,6 +49,7 @@ func (h *handlers) flushall(c *command.Ctx) {
 func (h *handlers) flushdb(c *command.Ctx) {
 	if flushMode(c) {
 		h.Store.FlushDB(c.Session.DB())
+		c.Rewrite(c.Args...)
 		c.OK()
 	}
 }
@@ -70,6 +72,7 @@ func (h *handlers) swapdb(c *command.Ctx) {
 		return
 	}
 	h.Store.SwapDB(a, b, c.NowMs)
+	c.Rewrite(c.Args...)
 	c.OK()
 }
 
