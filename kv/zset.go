@@ -271,7 +271,7 @@ func (d DB) buildZSet(at *place, key []byte, flat packed.List) {
 		var v packed.Value
 		v, pos = flat.At(pos)
 		_, pos = flat.At(pos)
-		small = n < l.ZSetEntries && len(v.Bytes) <= l.ZSetValue
+		small = n < l.ZSetEntries && v.Len() <= l.ZSetValue
 	}
 	if small {
 		d.setFlat(at, key, kind(ZSet, Listpack), withoutMinusZero(flat))

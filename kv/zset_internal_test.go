@@ -228,3 +228,22 @@ func TestLexRanges(t *testing.T) {
 		s.Unlock(^uint64(0))
 	}
 }
+
+// A member that looks like an integer counts with its length, too.
+func TestLongNumbersOutgrowPackedSets(t *testing.T) {
+	s := New(Config{})
+	limits := DefaultLimits()
+	limits.ZSetValue = 6
+	s.SetLimits(limits)
+	s.Lock(^uint64(0))
+	defer s.Unlock(^uint64(0))
+	d := s.DB(0, 1)
+	for member, want := range map[string]Encoding{"123456": Listpack, "1234567": Skiplist} {
+		at := d.find([]byte(member))
+		d.buildZSet(&at, []byte(member), AppendScore(packed.List(nil).Append([]byte(member)), 1))
+		e, ok := d.Lookup([]byte(member), Quiet)
+		if !ok || e.Encoding() != want {
+			t.Errorf("%s: %v %v, want %v", member, ok, e.Encoding(), want)
+		}
+	}
+}

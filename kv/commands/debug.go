@@ -39,7 +39,7 @@ func (d Debug) Object(db int, key []byte, nowMs int64) (text string, ok bool) {
 	// Values have no address. The payload is framed by a type byte and ten
 	// bytes of version and checksum.
 	return fmt.Sprintf("Value at:0x0 refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		refs, e.Encoding(), len(appendPayload(nil, e))-11, (nowMs/1000-e.Idle())&0xffffff, e.Idle()), true
+		refs, e.Encoding(), len(appendPayload(nil, e, d.Store.Limits()))-11, (nowMs/1000-e.Idle())&0xffffff, e.Idle()), true
 }
 
 // DigestValue is the digest of one value, zero if the key is absent.

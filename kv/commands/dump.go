@@ -36,11 +36,19 @@ func (h *handlers) dump(c *command.Ctx) {
 		c.Null()
 		return
 	}
-	c.Bulk(appendPayload(nil, e))
+	c.Bulk(appendPayload(nil, e, h.Store.Limits()))
 }
 
-// appendPayload serialises a value.
-func appendPayload(b []byte, e kv.Entry) []byte { return persist.AppendDump(b, values.Of(e)) }
+// appendPayload serialises a value, packed only as far as the limits in effect
+// allow: readers keep what comes packed.
+func appendPayload(b []byte, e kv.Entry, l *kv.Limits) []byte {
+	enc := persist.DefaultEncoding()
+	enc.HashMaxListpackEntries, enc.HashMaxListpackValue = l.HashEntries, l.HashValue
+	enc.SetMaxIntsetEntries, enc.SetMaxListpackEntries, enc.SetMaxListpackValue = l.IntsetEntries, l.SetEntries, l.SetValue
+	enc.SortedSetMaxListpackEntries, enc.SortedSetMaxListpackValue = l.ZSetEntries, l.ZSetValue
+	enc.ListMaxListpackSize, enc.StreamNodeMaxBytes, enc.StreamNodeMaxEntries = l.ListSize, l.StreamBytes, l.StreamEntries
+	return enc.AppendDump(b, values.Of(e))
+}
 
 // restoreOptions are the arguments of RESTORE behind the payload.
 type restoreOptions struct {

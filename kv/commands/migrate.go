@@ -172,7 +172,7 @@ func (h *handlers) migrateBody(c *command.Ctx, m migrateCall) (body []byte, keys
 		if at := e.Expiry(); at != kv.NoExpiry {
 			ttl = max(at-c.NowMs, 1)
 		}
-		payload = appendPayload(payload[:0], e)
+		payload = appendPayload(payload[:0], e, h.Store.Limits())
 		body = migrate.AppendRestore(body, key, payload, ttl, m.replace, h.Cluster)
 		keys = append(keys, key)
 	}

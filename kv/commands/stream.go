@@ -194,8 +194,7 @@ func (h *handlers) xrange(c *command.Ctx, back bool) {
 		if count, ok = wholeNumber(c, c.Arg(i+1)); !ok {
 			return
 		}
-		all = count == -1
-		count = max(count, 0)
+		all, count = false, max(count, 0)
 	}
 	k, ok := h.stream(c, c.Arg(1), reading(c))
 	switch {

@@ -32,7 +32,8 @@ func (z SortedSet) layout(e *Encoding) byte {
 		return typeSortedSet
 	}
 	for _, m := range z {
-		if len(m.Member) > e.SortedSetMaxListpackValue {
+		// Redis has no -0 in a listpack.
+		if len(m.Member) > e.SortedSetMaxListpackValue || m.Score == 0 && math.Signbit(m.Score) {
 			return typeSortedSet
 		}
 	}
@@ -70,7 +71,7 @@ func appendMember(w *encoder, m SortedSetMember) []byte {
 // addScore appends a score, as a number if it is a whole one.
 func (l *listpackBuilder) addScore(score float64) {
 	const exact = 1 << 53 // up to here each whole number is a double
-	if n := int64(score); math.Abs(score) < exact && float64(n) == score && (n != 0 || !math.Signbit(score)) {
+	if n := int64(score); math.Abs(score) < exact && float64(n) == score {
 		l.addInt(n)
 		return
 	}
