@@ -1,10 +1,12 @@
 # Targets only; what takes more than a line lives in scripts/.
 T     ?= 20s
 SEEDS ?= 200
+COMMANDS ?= 1000000
+SEED  ?= 1
 # Lives that are searched with each rule of the control plane switched off; 0 leaves that out.
 GUARDSEEDS ?= 500
 
-.PHONY: all build cluster test race fuzz sim e2e bench lint clean
+.PHONY: all build cluster test race fuzz differential sim e2e bench lint clean
 
 all: lint test
 
@@ -24,6 +26,10 @@ race:
 # Each fuzzer for T.
 fuzz:
 	scripts/fuzz $(T)
+
+# Random programs against redis-server, COMMANDS commands from program SEED on.
+differential:
+	COMMANDS=$(COMMANDS) SEED=$(SEED) go test -count=1 -timeout 60m -v ./scripts/differential
 
 # The control plane in virtual time, SEEDS runs.
 sim:
