@@ -16,7 +16,7 @@ func (r *rooms) newReplication() {
 		Publish:     r.publishHere,
 		Applied:     func() { r.server.ServeReady() },
 		RoleChanged: r.cfg.SetPrimary, Dial: r.dialPrimary,
-		Version:     commands.RedisVersion, Log: r.log.With("sub", "replication"),
+		Version: commands.RedisVersion, Log: r.log.With("sub", "replication"),
 	})
 	r.cfg.OnChange(func(_, c *config.Config) error {
 		r.replSettings.Store(replicationSettings(c))

@@ -92,7 +92,9 @@ func churn(t *testing.T, port string, r *rand.Rand, n int) {
 		func() []string {
 			return []string{"xreadgroup", "group", "g", "c" + num(3), "count", "3", "streams", "x" + num(4), ">"}
 		},
-		func() []string { return []string{"xautoclaim", "x" + num(4), "g", "c" + num(3), "0", "0", "count", "5"} },
+		func() []string {
+			return []string{"xautoclaim", "x" + num(4), "g", "c" + num(3), "0", "0", "count", "5"}
+		},
 		func() []string { return []string{"setbit", "b" + num(3), num(5000), "1"} },
 		func() []string { return []string{"pfadd", "p" + num(3), num(10000)} },
 		func() []string { return []string{"geoadd", "g" + num(3), "13.3", "38." + num(9), num(20)} },
