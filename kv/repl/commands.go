@@ -246,7 +246,14 @@ func (n *Node) await(c *command.Ctx, position, replicas, ms int64) int64 {
 	n.waits = append(n.waits, told)
 	n.mu.Unlock()
 	defer n.unwait(told)
+	n.waiting.Add(1)
+	defer n.waiting.Add(-1)
 	n.stream.call(-1, getAck...)
+	n.mu.Lock()
+	for _, f := range n.peers {
+		token(f.hurry)
+	}
+	n.mu.Unlock()
 	for {
 		if have := n.reached(position); have >= replicas {
 			return have

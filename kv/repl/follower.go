@@ -49,6 +49,8 @@ type follower struct {
 	conn Conn
 	wake chan struct{} // one token: there is something to send
 	acks chan struct{} // one token: it has acknowledged something
+	// hurry gets a token when somebody waits for what is to be sent.
+	hurry chan struct{}
 
 	// Guarded by Node.mu.
 	state   state
@@ -76,7 +78,7 @@ func (n *Node) peer(conn Conn) *follower {
 	if f := n.peers[conn.ID()]; f != nil {
 		return f
 	}
-	f := &follower{conn: conn, wake: make(chan struct{}, 1), acks: make(chan struct{}, 1)}
+	f := &follower{conn: conn, wake: make(chan struct{}, 1), acks: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	if host, _, err := net.SplitHostPort(conn.Addr()); err == nil {
 		f.ip = host
 	}
@@ -173,11 +175,17 @@ func (n *Node) enter(f *follower, to state) {
 	n.mu.Unlock()
 }
 
+// gatherFor is how long more is gathered before it is sent, unless somebody waits
+// for it: a call by itself costs many times what it does among others.
+const gatherFor = time.Millisecond
+
 // follow sends the stream from the cursor on, until the connection ends.
 func (n *Node) follow(f *follower) {
 	f.ackAt.Store(time.Now().UnixMilli())
 	n.enter(f, following)
 	n.look(time.Now())
+	gather := time.NewTimer(gatherFor)
+	defer gather.Stop()
 	for {
 		b := n.stream.next(&f.cur, f.wake)
 		if b == nil {
@@ -187,6 +195,18 @@ func (n *Node) follow(f *follower) {
 				return
 			case <-n.ctx.Done():
 				return
+			}
+			if n.waiting.Load() == 0 {
+				gather.Reset(gatherFor)
+				select {
+				case <-gather.C:
+				case <-f.hurry:
+					gather.Stop()
+				case <-f.conn.Context().Done():
+					return
+				case <-n.ctx.Done():
+					return
+				}
 			}
 			continue
 		}

@@ -48,6 +48,7 @@ type Node struct {
 	// replica: this node is one.
 	on, replica atomic.Bool
 	stream      stream
+	waiting     atomic.Int32 // calls of WAIT under way
 	good        atomic.Int32 // replicas that keep up, as of the last look
 	up          atomic.Bool  // the link to the primary
 
