@@ -258,10 +258,10 @@ func (d *Disk) writeCommands(ctx context.Context, f io.Writer, s *snapshot, set 
 	}
 	db := -1
 	var payload []byte
+	var scratch [20]byte
 	err := s.Walk(ctx, func(v *kv.Saved) error {
 		b = command.AppendSelect(b, &db, v.DB)
 		if v.Type() == kv.String {
-			var scratch [20]byte
 			b = appendSet(b, v.Key, v.Bytes(scratch[:]), v.Expiry)
 		} else {
 			value := values.OfSaved(v)

@@ -1,9 +1,13 @@
 package durable_test
 
 import (
+	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
+	"time"
 
+	"conclave/kv"
 	"conclave/kv/durable"
 	"conclave/resp/command"
 )
@@ -49,4 +53,55 @@ func BenchmarkLoadAppendOnlyFile(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/commands, "ns/command")
+}
+
+// strung is a store of n strings, every third of which is an integer and every
+// fifth of which expires.
+func strung(t testing.TB, n int) *node {
+	t.Helper()
+	m := mustOpen(t, newCrashDisk(), defaults(""))
+	value := bytes.Repeat([]byte("0123456789"), 10)
+	for i := range n {
+		key, v, expiry := fmt.Appendf(nil, "key:%012d", i), value, int64(kv.NoExpiry)
+		if i%3 == 0 {
+			v = strconv.AppendInt(nil, int64(i), 10)
+		}
+		if i%5 == 0 {
+			expiry = time.Now().Add(time.Hour).UnixMilli()
+		}
+		mask := kv.MaskOf(key)
+		m.store.Lock(mask)
+		m.store.DB(0, time.Now().UnixMilli()).SetString(key, v, expiry)
+		m.store.Unlock(mask)
+	}
+	return m
+}
+
+// Saving strings takes no memory for each of them: garbage would have the
+// collector take the processors from those who write.
+func TestSaveWithoutGarbage(t *testing.T) {
+	const keys = 50_000
+	m := strung(t, keys)
+	defer m.close()
+	allocs := testing.AllocsPerRun(1, func() {
+		if err := m.disk.Save(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > keys/50 {
+		t.Errorf("%v allocations for %d keys", allocs, keys)
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	const keys = 300_000
+	m := strung(b, keys)
+	defer m.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := m.disk.Save(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keys, "ns/key")
 }

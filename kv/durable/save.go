@@ -130,8 +130,10 @@ func (d *Disk) writeRDB(ctx context.Context, f io.Writer, s *snapshot, base, syn
 	}
 	w := d.beginRDB(f, s.sources, base)
 	now := time.Now()
+	var scratch values.Scratch
+	var e persist.Entry
 	err = s.Walk(ctx, func(v *kv.Saved) error {
-		e := persist.Entry{DB: v.DB, Key: v.Key, ExpireMs: v.Expiry, Idle: persist.NoIdle, Freq: persist.NoFreq, Value: values.OfSaved(v)}
+		e = persist.Entry{DB: v.DB, Key: v.Key, ExpireMs: v.Expiry, Idle: persist.NoIdle, Freq: persist.NoFreq, Value: scratch.OfSaved(v)}
 		if e.Value == nil {
 			return fmt.Errorf("the key %.128q has a type that can't be saved", v.Key)
 		}

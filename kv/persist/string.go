@@ -3,7 +3,6 @@ package persist
 import (
 	"encoding/binary"
 	"math"
-	"strconv"
 )
 
 // String is the value of a string key. Its bytes may be those of the payload
@@ -62,16 +61,29 @@ func (w *encoder) appendString(b, s []byte) []byte {
 	return append(appendLength(b, uint64(len(s))), s...)
 }
 
+// canonicalInt32 is the number that s is the text of, as it would be printed.
 func canonicalInt32(s []byte) (int32, bool) {
 	if len(s) == 0 || len(s) > len("-2147483648") {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(s), 10, 32)
-	if err != nil {
+	digits, negative := s, s[0] == '-'
+	if negative {
+		digits = s[1:]
+	}
+	if len(digits) == 0 || digits[0] == '0' && len(s) > 1 {
 		return 0, false
 	}
-	var scratch [16]byte
-	return int32(n), string(strconv.AppendInt(scratch[:0], n, 10)) == string(s)
+	var n int64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return int32(n), n == int64(int32(n))
 }
 
 // length reads a length, or an encoding (isEnc, then n is one of enc*).

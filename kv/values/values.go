@@ -16,9 +16,21 @@ func Of(e kv.Entry) persist.Value {
 }
 
 // OfSaved is a saved key's value, good until the visitor returns.
-func OfSaved(v *kv.Saved) persist.Value {
+func OfSaved(v *kv.Saved) persist.Value { return new(Scratch).OfSaved(v) }
+
+// Scratch is what the values of saved keys are made in, one after another, so
+// that strings take no memory of their own.
+type Scratch struct {
+	text   persist.String
+	digits [20]byte
+}
+
+// OfSaved is a saved key's value, good until the next one, or until the visitor
+// returns. A string is a *[persist.String].
+func (s *Scratch) OfSaved(v *kv.Saved) persist.Value {
 	if v.Type() == kv.String {
-		return persist.String(v.Bytes(make([]byte, 0, 20)))
+		s.text = v.Bytes(s.digits[:0])
+		return &s.text
 	}
 	return fromFlat(v.Type(), v.Flat())
 }
