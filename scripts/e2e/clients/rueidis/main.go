@@ -1,5 +1,3 @@
-// Command rueidis runs the scenario with rueidis, or goes through the families of
-// commands.
 package main
 
 import (
