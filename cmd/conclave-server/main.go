@@ -82,6 +82,11 @@ func serve(cfg *config.Store, parent parent) error {
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: cfg.Level()}))
 	log.Info("starting", "version", version.Version, "pid", os.Getpid(), "config_file", cfg.File(), "dir", c.Dir)
+	if c.ShowLogo {
+		if err := writeBanner(out, c); err != nil {
+			return report(err)
+		}
+	}
 	if cfg.File() == "" {
 		log.Warn("no config file specified, using the default config")
 	}

@@ -136,7 +136,7 @@ func run(ctx context.Context, cfg *config.Store, log *slog.Logger, ready func())
 			start(ctx, "stray keys", r.node.reportStrays)
 		}
 		start(ctx, "memory", r.watchMemory)
-		log.Info("ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
+		log.Info("Ready to accept connections", "port", c.Port, "cluster", c.ClusterEnabled, "version", version.Version)
 		return nil
 	})
 

@@ -145,7 +145,7 @@ func (e *Engine) evalSHA(c *command.Ctx, readOnly bool) {
 
 func (e *Engine) fcall(c *command.Ctx, readOnly bool) {
 	e.mu.Lock()
-	f := e.functions[string(c.Arg(1))]
+	f := e.functions[strings.ToLower(string(c.Arg(1)))]
 	e.mu.Unlock()
 	if f == nil {
 		c.Error("ERR Function not found")

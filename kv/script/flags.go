@@ -106,7 +106,7 @@ func (e *Engine) fcallFlags(own command.Flags) func([][]byte) command.Flags {
 			return own
 		}
 		e.mu.Lock()
-		f := e.functions[string(args[1])]
+		f := e.functions[strings.ToLower(string(args[1]))]
 		e.mu.Unlock()
 		if f == nil {
 			return own

@@ -61,7 +61,7 @@ func metadata(source string) (name, program string, err error) {
 		if named {
 			return "", "", errors.New("Invalid metadata value, name argument was given multiple times")
 		}
-		name, named = w[5:], true
+		name, named = unquoted(w[5:]), true
 	}
 	switch engine := words[0][2:]; {
 	case !named:
@@ -72,6 +72,14 @@ func metadata(source string) (name, program string, err error) {
 		return "", "", fmt.Errorf("Engine '%s' not found", engine)
 	}
 	return name, source[len(line):], nil
+}
+
+// unquoted is a word without the quotes around it.
+func unquoted(w string) string {
+	if n := len(w) - 1; n > 0 && (w[0] == '"' || w[0] == '\'') && w[n] == w[0] {
+		return w[1:n]
+	}
+	return w
 }
 
 // library makes a library of its source, and registers its functions.
@@ -277,14 +285,14 @@ func (e *Engine) link(libs []*Library, replace bool) error {
 	for _, lib := range libs {
 		if old := e.libraries[lib.name]; old != nil {
 			if !replace {
-				return fmt.Errorf("Library '%s' already exists", lib.name)
+				return fmt.Errorf("Library %s already exists", lib.name)
 			}
 			gone[old] = true
 		}
 	}
 	for _, lib := range libs {
 		for name := range lib.functions {
-			if old := e.functions[name]; old != nil && !gone[old.library] {
+			if old := e.functions[strings.ToLower(name)]; old != nil && !gone[old.library] {
 				return fmt.Errorf("Function %s already exists", name)
 			}
 		}
@@ -295,7 +303,7 @@ func (e *Engine) link(libs []*Library, replace bool) error {
 	for _, lib := range libs {
 		e.libraries[lib.name] = lib
 		for name, f := range lib.functions {
-			e.functions[name] = f
+			e.functions[strings.ToLower(name)] = f
 		}
 	}
 	return nil
@@ -305,7 +313,7 @@ func (e *Engine) link(libs []*Library, replace bool) error {
 func (e *Engine) unlink(lib *Library) {
 	delete(e.libraries, lib.name)
 	for name := range lib.functions {
-		delete(e.functions, name)
+		delete(e.functions, strings.ToLower(name))
 	}
 }
 

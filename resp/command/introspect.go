@@ -119,6 +119,9 @@ func commandKeys(c *Ctx, withFlags bool) {
 	for i := range s.Keys {
 		var err error
 		if keys, err = s.Keys[i].Append(keys, args); err != nil {
+			if k := &s.Keys[i]; s.Flags&NoMandatoryKeys != 0 && k.NumKeys && k.Begin < len(args) && string(args[k.Begin]) == "0" {
+				continue
+			}
 			c.Error("ERR Invalid arguments specified for command")
 			return
 		}

@@ -29,8 +29,11 @@ type Config struct {
 	ClientOutput           OutputLimits
 
 	// General.
-	Daemonize              bool
-	PidFile                string
+	Daemonize bool
+	PidFile   string
+	ShowLogo  bool
+	// Accepted are directives without effect that were given, and their values.
+	Accepted               map[string]string
 	LogLevel               string // debug, verbose, notice, warning; see Level
 	LogFile                string // relative to Dir
 	Databases              int    // 1 in cluster mode, whatever was asked for

@@ -14,12 +14,19 @@ type directive struct {
 	doc     string
 }
 
+// hidden reports whether the directive is for tests: CONFIG GET shows it by its name
+// only.
+func (d *directive) hidden() bool {
+	return d.name == "key-load-delay" || d.name == "rdb-key-save-delay"
+}
+
 // mode says when a directive may change.
 type mode uint8
 
 const (
 	fixed     mode = iota // at start only
 	live                  // CONFIG SET
+	settled               // at start only; CONFIG SET accepts the value it has
 	protected             // at start only, because a client with CONFIG SET could reach files with it
 )
 

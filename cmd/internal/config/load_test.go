@@ -156,7 +156,7 @@ func TestFileErrors(t *testing.T) {
 		{"save 0 1", "Invalid save parameters"},
 		{"save 60 x", "Invalid save parameters"},
 		{"appendfilename a/b", "argument must be a file name, not a path"},
-		{"activerehashing yes", "Directive 'activerehashing' isn't available in this version of Conclave: it has no support for"},
+		{"locale-collate C", "Directive 'locale-collate' isn't available in this version of Conclave: it has no support for"},
 		{"include /nonexistent.conf", "can't open config file '/nonexistent.conf': no such file or directory"},
 		{"include", "wrong number of arguments"},
 		{"include a.conf", "more than 16 levels of include"},

@@ -88,7 +88,7 @@ func (s *Store) Match(pattern string) []Pair {
 	}
 	var pairs []Pair
 	for _, n := range s.table.names {
-		if ok, err := path.Match(strings.ToLower(pattern), n); err == nil && ok {
+		if ok, err := path.Match(strings.ToLower(pattern), n); err == nil && ok && !s.table.rows[n].hidden() {
 			pairs = append(pairs, Pair{n, s.table.rows[n].value.format(c)})
 		}
 	}
@@ -139,7 +139,7 @@ func (s *Store) settable(pairs []Pair) ([]*directive, error) {
 			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", p[0])
 		}
 		switch name := strings.ToLower(p[0]); {
-		case d.mode == fixed:
+		case d.mode == fixed, d.mode == settled && d.value.format(s.Current()) != p[1]:
 			return nil, errSet(name, errors.New("can't set immutable config"))
 		case d.mode == protected && s.Current().EnableProtectedConfigs != "yes":
 			return nil, errSet(name, errors.New("can't set protected config"))

@@ -19,14 +19,15 @@ func groups() []group {
 		{"Cluster", clusterRows()},
 		{"Cluster: beyond Redis", consensusRows()},
 		{"Off switches", offRows()},
+		{"Without effect", acceptedRows()},
 	}
 }
 
 func networkRows() []directive {
 	return []directive{
-		{"port", nil, fixed, integer(func(c *Config) *int { return &c.Port }, 0, 65535),
+		{"port", nil, settled, integer(func(c *Config) *int { return &c.Port }, 0, 65535),
 			"TCP port for clients; 0 listens on no TCP port."},
-		{"bind", nil, fixed, list(func(c *Config) *[]string { return &c.Bind }, 16, nil),
+		{"bind", nil, settled, list(func(c *Config) *[]string { return &c.Bind }, 16, nil),
 			"Addresses to listen on, for clients and for the cluster bus. `*` is every IPv4 address, `::*` every IPv6 address; an address with a leading `-` may be missing."},
 		{"protected-mode", nil, live, boolean(func(c *Config) *bool { return &c.ProtectedMode }),
 			"Without a password, serve clients of the loopback interface only."},
@@ -158,6 +159,18 @@ func offRows() []directive {
 		row("supervised", "no", "supervision by upstart or systemd is"),
 		row("syslog-enabled", "no", "syslog is"),
 		row("oom-score-adj", "no", "adjustment of the OOM killer is"),
-		row("always-show-logo", "no", "a logo is"),
+		{"always-show-logo", nil, fixed, boolean(func(c *Config) *bool { return &c.ShowLogo }),
+			"Begin the log with a banner that names the version, the port and the process id."},
+		row("bind-source-addr", "", "choosing the source address is"),
+		row("socket-mark-id", "0", "marking of sockets is"),
+		row("sanitize-dump-payload", "no", "another way of checking serialized values is"),
+		row("aof-disable-auto-gc", "no", "keeping superseded parts of the append-only file is"),
+		row("shutdown-timeout", "10", "another time to wait for replicas at the end is"),
+		row("shutdown-on-sigint", "default", "another way to end on SIGINT is"),
+		row("shutdown-on-sigterm", "default", "another way to end on SIGTERM is"),
+		row("server_cpulist", "", "choosing processors is"),
+		row("bio_cpulist", "", "choosing processors is"),
+		row("aof_rewrite_cpulist", "", "choosing processors is"),
+		row("bgsave_cpulist", "", "choosing processors is"),
 	}
 }

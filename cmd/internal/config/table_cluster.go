@@ -52,19 +52,19 @@ func clusterRows() []directive {
 // consensusRows are directives that redis-server doesn't have.
 func consensusRows() []directive {
 	return []directive{
-		{"cluster-secret", nil, fixed, text(func(c *Config) *string { return &c.ClusterSecret }, nil),
+		{"cluster-secret", nil, settled, text(func(c *Config) *string { return &c.ClusterSecret }, nil),
 			"Secret shared by all nodes, with which they authenticate one another on the bus. Without it the bus accepts loopback peers only."},
 		{"cluster-seeds", nil, live, list(func(c *Config) *[]string { return &c.ClusterSeeds }, 64, seed),
 			"Further addresses (`host:bus-port`) where a node that finds none of its peers at their known addresses looks for them."},
-		{"cluster-raft-voters", nil, fixed, oddVoters(func(c *Config) *int { return &c.ClusterRaftVoters }),
+		{"cluster-raft-voters", nil, settled, oddVoters(func(c *Config) *int { return &c.ClusterRaftVoters }),
 			"Nodes that decide about the cluster's configuration. 0: one up to two nodes, three up to six, five from seven on."},
-		{"cluster-voter-replace-after", nil, fixed, duration(func(c *Config) *time.Duration { return &c.ClusterVoterReplaceAfter }, time.Second, 1, maxInt),
+		{"cluster-voter-replace-after", nil, settled, duration(func(c *Config) *time.Duration { return &c.ClusterVoterReplaceAfter }, time.Second, 1, maxInt),
 			"Silence after which a failed voter is replaced by another node."},
-		{"raft-timeout", nil, fixed, duration(func(c *Config) *time.Duration { return &c.RaftTimeout }, time.Millisecond, 100, 60000),
+		{"raft-timeout", nil, settled, duration(func(c *Config) *time.Duration { return &c.RaftTimeout }, time.Millisecond, 100, 60000),
 			"Silence of the leader after which the voters elect another. Shorter is quicker, and less patient with busy machines. The same on all nodes."},
-		{"cluster-lease", nil, fixed, duration(func(c *Config) *time.Duration { return &c.ClusterLease }, time.Millisecond, 100, 60000),
+		{"cluster-lease", nil, settled, duration(func(c *Config) *time.Duration { return &c.ClusterLease }, time.Millisecond, 100, 60000),
 			"How long a primary may serve on one answer of its replicas."},
-		{"availability-zone", nil, fixed, text(func(c *Config) *string { return &c.AvailabilityZone }, zone),
+		{"availability-zone", nil, settled, text(func(c *Config) *string { return &c.AvailabilityZone }, zone),
 			"Failure domain of this node; voters are spread over zones."},
 	}
 }
