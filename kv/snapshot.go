@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"conclave/fsm/slot"
 	"conclave/kv/ds"
@@ -22,23 +21,11 @@ const (
 	outputSize  = outputFull + 2*captureHold
 )
 
-// Whoever waits for a lock waits also while the system runs something else than
-// the walk that holds it. It rarely does so soon after the walk has slept. So the
-// walk takes locks in bursts: of gatherAtOnce partitions, one after another, it
-// gathers what it hands on afterwards, and when it has worked for walkBurst it
-// sleeps for walkRest, or as short as the system can.
-const (
-	gatherAtOnce = 32
-	walkBurst    = time.Millisecond
-	walkRest     = 100 * time.Microsecond
-)
-
 // Snapshot is the data as of one instant. Commands go on while it is walked:
 // what they change is copied first.
 type Snapshot struct {
-	s     *Store
-	done  bool
-	saved Saved // what is being visited
+	s    *Store
+	done bool
 }
 
 // Saved is a key as it was at the snapshot's instant. It is good until the
@@ -120,92 +107,63 @@ func (n *Snapshot) Walk(ctx context.Context, visit func(*Saved) error) (err erro
 	}
 	n.done = true
 	defer n.s.snapshotting.Store(false)
-	gathered := make([]part, gatherAtOnce)
-	began := time.Now()
-	for left := uint64(command.AllPartitions); left != 0; {
-		from := 0
-		for from < partitions {
-			got := 0
-			for ; from < partitions && got < len(gathered); from++ {
-				if left&(1<<from) != 0 {
-					n.gather(from, &gathered[got], err != nil)
-					got++
-				}
+	var left uint64 = command.AllPartitions
+	spare := ds.NewOutput(outputSize)
+	for left != 0 {
+		for i := range n.s.parts {
+			if left&(1<<i) == 0 {
+				continue
 			}
-			for i := range gathered[:got] {
-				g := &gathered[i]
-				err = n.pass(g, err, visit)
-				if !g.more {
-					left &^= 1 << g.partition
-				}
+			var more bool
+			more, err = n.step(i, &spare, err, visit)
+			if !more {
+				left &^= 1 << i
 			}
 			if err == nil {
 				err = ctx.Err()
 			}
-			if err == nil && left != 0 && time.Since(began) > walkBurst {
-				time.Sleep(walkRest)
-				began = time.Now()
-			}
 		}
 	}
 	return err
 }
 
-// part is what was gathered of a partition.
-type part struct {
-	partition int
-	out       ds.Output
-	more      bool // there is more of the partition
-}
-
-// gather captures a part of one partition that is worth handing on. After an
-// error all that is left still has to be marked as captured, but isn't copied
-// any more.
-func (n *Snapshot) gather(i int, g *part, failed bool) {
+// step captures a part of one partition. After an error the rest still has to be
+// marked as captured, but isn't copied any more.
+func (n *Snapshot) step(i int, spare *ds.Output, failed error, visit func(*Saved) error) (more bool, err error) {
 	p := &n.s.parts[i]
-	g.partition, g.more = i, true
-	for {
-		p.shard.CaptureAhead()
-		p.lock()
-		if failed {
-			p.shard.Discard()
-		}
-		// What writers have left is handed on before anything is added to it.
-		if failed || p.shard.Backlog() < outputFull {
-			g.more = p.shard.Capture(captureHold)
-		}
-		if !g.more || !failed && p.shard.Backlog() >= outputFull {
-			if !g.out.Ready() {
-				g.out = ds.NewOutput(outputSize)
-			}
-			g.out = p.shard.Take(g.out)
-			p.mu.Unlock()
-			return
-		}
-		p.mu.Unlock()
+	p.shard.CaptureAhead()
+	p.lock()
+	if failed != nil {
+		p.shard.Discard()
 	}
-}
+	// What writers have left is handed on before anything is added to it.
+	more = true
+	if failed != nil || p.shard.Backlog() < outputFull {
+		more = p.shard.Capture(captureHold)
+	}
+	if more && p.shard.Backlog() < outputFull && failed == nil {
+		p.mu.Unlock()
+		return true, nil
+	}
+	out := p.shard.Take(*spare)
+	p.mu.Unlock()
 
-// pass calls visit for what was gathered, unless there was an error before.
-func (n *Snapshot) pass(g *part, failed error, visit func(*Saved) error) (err error) {
-	p := &n.s.parts[g.partition]
 	if err = failed; err == nil {
-		v := &n.saved
-		err = n.s.space.Read(g.out, func(c *ds.Captured) error {
-			*v = Saved{scratch: v.scratch, DB: c.Home, Slot: c.Table*partitions + g.partition, Key: c.Key, Expiry: c.Expiry, kind: c.Kind, access: c.Access, val: c.Value}
-			return visit(v)
+		var v Saved
+		err = n.s.space.Read(out, func(c *ds.Captured) error {
+			v = Saved{scratch: v.scratch, DB: c.Home, Slot: c.Table*partitions + i, Key: c.Key, Expiry: c.Expiry, kind: c.Kind, access: c.Access, val: c.Value}
+			return visit(&v)
 		})
 	}
-	if g.more && !g.out.Pinned() {
-		return err
-	}
+
 	p.lock()
-	p.shard.Unpin(g.out)
-	if !g.more {
+	p.shard.Unpin(out)
+	if !more {
 		p.shard.EndCapture()
 	}
 	p.mu.Unlock()
-	return err
+	*spare = out
+	return more, err
 }
 
 // Close ends a snapshot that is not going to be walked. It is harmless after

@@ -71,12 +71,6 @@ func (o *Output) reuse() Output { return Output{buf: o.buf[:0], pins: o.pins[:0]
 // NewOutput has room for n bytes.
 func NewOutput(n int) Output { return Output{buf: make([]byte, 0, n)} }
 
-// Ready reports whether the output has memory: the zero Output hasn't.
-func (o *Output) Ready() bool { return cap(o.buf) > 0 }
-
-// Pinned reports whether the output refers to values that are to be unpinned.
-func (o *Output) Pinned() bool { return len(o.pins) > 0 }
-
 // Captured is a record as it was when the capture began.
 type Captured struct {
 	Home   int // the group's number then
