@@ -123,6 +123,12 @@ func (s *Store) NextReady() (db int, key []byte, ok bool) {
 	return k.db, []byte(k.key), true
 }
 
+// Expire implements [command.Expirer].
+func (s *Store) Expire(db int, key []byte, nowMs int64) {
+	var at place
+	s.DB(db, nowMs).live(&at, key)
+}
+
 // Looked implements [command.WaitList].
 func (s *Store) Looked() { s.blocked.ready.Add(-1) }
 

@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -257,6 +258,26 @@ func (n *Node) look(now time.Time) {
 	}
 }
 
+// flushFor is how long a role change waits for what was fed before it to be sent.
+const flushFor = 100 * time.Millisecond
+
+// flush waits a moment for the replicas that follow to be sent what was fed.
+func (n *Node) flush(all []*follower) {
+	end := n.stream.offset()
+	behind := func(f *follower) bool {
+		n.mu.Lock()
+		follows := f.state == following
+		n.mu.Unlock()
+		return follows && (f.sent.Load() < end || f.conn.Unsent() > 0)
+	}
+	for until := time.Now().Add(flushFor); slices.ContainsFunc(all, behind) && time.Now().Before(until); {
+		for _, f := range all {
+			token(f.hurry)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // disconnect ends the connections of all replicas: their history isn't this
 // node's any more.
 func (n *Node) disconnect() {
@@ -268,6 +289,7 @@ func (n *Node) disconnect() {
 		}
 	}
 	n.mu.Unlock()
+	n.flush(all)
 	for _, f := range all {
 		f.conn.Kill()
 	}

@@ -29,6 +29,12 @@ type WaitList interface {
 	AwaitedKeys() int
 }
 
+// Expirer is what a [Keyspace] may also be: Expire removes a key whose time has
+// passed, as a lookup by a command would. The key's partition is locked.
+type Expirer interface {
+	Expire(db int, key []byte, nowMs int64)
+}
+
 // Waiting is a call that waits for a key.
 type Waiting struct {
 	Call   any    // as given to Await

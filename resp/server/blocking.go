@@ -352,7 +352,11 @@ func (s *Server) serve(w *wait, db int, key []byte) (there bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now().UnixMilli()
-	there = ks.Exists(db, key, now)
+	if there = ks.Exists(db, key, now); !there {
+		if e, ok := ks.(command.Expirer); ok {
+			e.Expire(db, key, now)
+		}
+	}
 	if w.outcome != stillWaiting || w.s.killed.Load() || !there && !w.ask.Removal {
 		return there
 	}

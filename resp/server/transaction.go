@@ -12,6 +12,7 @@ type transaction struct {
 	failed bool // a command was refused: EXEC will discard it all
 	queue  []queued
 	flags  command.Flags // union
+	lacks  command.Flags // those of Loading and Stale that one of them hasn't
 	waits  bool          // one of the commands may wait
 }
 
@@ -136,6 +137,7 @@ func (s *Session) queue(spec *command.Spec, args [][]byte) {
 			channel: s.query.Channel,
 		})
 		s.tx.flags |= flags
+		s.tx.lacks |= (command.Loading | command.Stale) &^ flags
 		s.tx.waits = s.tx.waits || s.srv.slow[spec.Index()]
 	}
 	s.queued.Add(1)
@@ -234,7 +236,7 @@ func (s *Session) gather() (mask uint64, keyed bool) {
 // is a plain error, a refusal by the state of the node an EXECABORT.
 func (s *Session) enterExec(keyed bool, mask uint64) string {
 	locked := mask | s.watch.Mask()
-	text, gated := s.enter(keyed, locked, s.tx.flags|s.srv.exec.Flags)
+	text, gated := s.enter(keyed, locked, (s.tx.flags|s.srv.exec.Flags)&^s.tx.lacks)
 	switch {
 	case text == "" || text == gone:
 	case gated:
