@@ -15,7 +15,7 @@ func (h *handlers) hyperLogLogSpecs() []command.Spec {
 		{Name: "pfadd", Arity: -2, Flags: command.Write | command.DenyOOM | command.Fast, ACL: acl, Keys: keySpec(command.RW | command.Insert),
 			Group: "hyperloglog", Since: "2.8.9", Cost: "O(1) to add every element", Args: "key [element [element ...]]",
 			Doc: "Adds elements to a HyperLogLog. Creates the key if it doesn't exist.", Run: h.pfadd},
-		{Name: "pfcount", Arity: -2, Flags: command.ReadOnly, ACL: acl,
+		{Name: "pfcount", Arity: -2, Flags: command.ReadOnly | command.MayReplicate, ACL: acl,
 			Keys:  []command.KeySpec{{Begin: 1, Last: -1, Flags: command.RW | command.Access}},
 			Group: "hyperloglog", Since: "2.8.9", Cost: "O(1) for a single key whose count is known, O(N) for N keys, with a large constant",
 			Args: "key [key ...]",

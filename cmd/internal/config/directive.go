@@ -17,7 +17,7 @@ type directive struct {
 // hidden reports whether the directive is for tests: CONFIG GET shows it by its name
 // only.
 func (d *directive) hidden() bool {
-	return d.name == "key-load-delay" || d.name == "rdb-key-save-delay"
+	return d.name == "user" || d.name == "key-load-delay" || d.name == "rdb-key-save-delay"
 }
 
 // mode says when a directive may change.
