@@ -6,7 +6,7 @@ SEED  ?= 1
 # Lives that are searched with each rule of the control plane switched off; 0 leaves that out.
 GUARDSEEDS ?= 500
 
-.PHONY: all build cluster test race fuzz differential sim e2e bench lint clean
+.PHONY: all build cluster test race fuzz differential sim e2e bench conformance lint clean
 
 all: lint test
 
@@ -40,6 +40,11 @@ e2e: build
 
 bench: build
 	scripts/bench
+
+# The public test suite of Redis 7.0.15, against an external server, alone and as a
+# cluster of one.
+conformance: build
+	scripts/conformance --mode standalone --mode cluster --write
 
 lint:
 	scripts/lint
