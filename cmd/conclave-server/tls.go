@@ -10,7 +10,7 @@ import (
 	"conclave/cmd/internal/tlsconf"
 )
 
-// encryption is what the tls-* directives stand for now.
+// encryption is what the tls-* directives ask for, as they are at the moment.
 type encryption struct {
 	setup atomic.Pointer[tlsconf.Setup] // nil before TLS is first used
 	port  *tlsPort
